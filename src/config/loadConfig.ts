@@ -1,0 +1,235 @@
+/** Environment → one typed, frozen Config. Nothing else in Sluice reads the environment. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { numberedClusterNodes, parseClusterNodes, type NodeAddress } from './clusterNodes.ts';
+import { secretNames, settings } from './settings.ts';
+import { trustedProxies, type TrustedProxies } from './trustedProxies.ts';
+
+/** How Redis is reached: named nodes, or what Sluice starts by itself. */
+export type RedisConfig =
+  | {
+      readonly mode: 'cluster';
+      readonly nodes: readonly NodeAddress[];
+      readonly username: string | undefined;
+      readonly password: string | undefined;
+      readonly tls: boolean;
+      readonly reachVia: string | undefined;
+    }
+  | { readonly mode: 'embedded'; readonly backend: 'auto' | 'cluster' | 'memory' };
+
+/** How Postgres is reached. */
+export interface PostgresConfig {
+  /** `undefined`: the embedded one. */
+  readonly url: string | undefined;
+  readonly poolSize: number;
+  readonly connectTimeoutMs: number;
+  readonly queryTimeoutMs: number;
+}
+
+/** How long tokens live and how passwords are hashed. */
+export interface AuthConfig {
+  /** `undefined`: made once and kept under the data directory. */
+  readonly jwtSecret: string | undefined;
+  readonly jwtIssuer: string;
+  readonly jwtAudience: string;
+  readonly accessTokenTtlSeconds: number;
+  readonly refreshTokenTtlSeconds: number;
+  readonly passwordMinLength: number;
+  readonly bcryptCost: number;
+  /** `undefined`: what the machine allows. */
+  readonly hashConcurrency: number | undefined;
+  readonly hashQueueTimeoutMs: number;
+}
+
+/** The limit that every public route shares. */
+export interface RateLimitConfig {
+  readonly points: number;
+  readonly durationSeconds: number;
+  readonly ipv6Prefix: number;
+  readonly redisDeadlineMs: number;
+}
+
+/** Everything that can be configured. */
+export interface Config {
+  readonly environment: 'development' | 'production' | 'test';
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly trustedProxies: TrustedProxies;
+    readonly requestTimeoutMs: number;
+    readonly bodyLimitBytes: number;
+    readonly shutdownDelayMs: number;
+    readonly shutdownTimeoutMs: number;
+  };
+  readonly log: { readonly level: string; readonly format: 'json' | 'pretty' | undefined };
+  readonly auth: AuthConfig;
+  readonly rateLimit: RateLimitConfig;
+  readonly redis: RedisConfig & { readonly keyPrefix: string };
+  readonly postgres: PostgresConfig;
+}
+
+/** The environment cannot be used; `problems` has one line for each variable, with the fix. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+type Values = z.infer<z.ZodObject<typeof settings>>;
+
+/**
+ * Parses and cross-checks the environment.
+ * @throws {ConfigError} with every problem found, not only the first.
+ */
+export function loadConfig(env: Env): Config {
+  const problems: string[] = [];
+  const given = readSecretFiles(withoutEmpty(env), problems);
+  const parsed = z.object(settings).safeParse(given);
+  if (!parsed.success) {
+    problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+    throw new ConfigError(problems);
+  }
+  const values = parsed.data;
+  const attempt = <T>(name: string, read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      problems.push(`${name}: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const proxies = attempt('TRUST_PROXY', () => trustedProxies(values.TRUST_PROXY));
+  const redis = redisConfig(values, given, attempt);
+  if (values.NODE_ENV === 'production') problems.push(...productionProblems(values, redis));
+  if (problems.length > 0 || proxies === undefined || redis === undefined) throw new ConfigError(problems);
+  return deepFreeze(toConfig(values, proxies, redis));
+}
+
+function redisConfig(
+  values: Values,
+  given: Env,
+  attempt: <T>(name: string, read: () => T) => T | undefined,
+): RedisConfig | undefined {
+  const numbered = attempt('REDIS_NODE_*', () => numberedClusterNodes(given));
+  const text = values.REDIS_CLUSTER_NODES;
+  const listed = text === undefined ? [] : attempt('REDIS_CLUSTER_NODES', () => parseClusterNodes(text));
+  if (numbered === undefined || listed === undefined) return undefined;
+  if (numbered.length > 0 && listed.length > 0) {
+    return attempt('REDIS_CLUSTER_NODES', () => {
+      throw new Error('is set, and so is REDIS_NODE_1_HOST: keep one of the two');
+    });
+  }
+  const nodes = [...listed, ...numbered];
+  if (nodes.length === 0) return { mode: 'embedded', backend: values.EMBEDDED_REDIS };
+  return {
+    mode: 'cluster',
+    nodes,
+    username: values.REDIS_CLUSTER_USERNAME,
+    password: values.REDIS_CLUSTER_PASSWORD,
+    tls: values.REDIS_CLUSTER_TLS,
+    reachVia: values.REDIS_CLUSTER_REACH_VIA,
+  };
+}
+
+/** Secrets that stand in public examples; a production start refuses them. */
+const publicSecrets = /change.?me|secret.?key|your.?secret|default|example|password|12345678/i;
+
+function productionProblems(values: Values, redis: RedisConfig | undefined): string[] {
+  const problems: string[] = [];
+  if (values.JWT_SECRET === undefined) {
+    problems.push('JWT_SECRET: is required in production (try: openssl rand -base64 48, or give JWT_SECRET_FILE)');
+  } else if (publicSecrets.test(values.JWT_SECRET) || new Set(values.JWT_SECRET).size < 12) {
+    problems.push('JWT_SECRET: looks like a placeholder; make one with: openssl rand -base64 48');
+  }
+  if (values.DATABASE_URL === undefined) {
+    problems.push('DATABASE_URL: is required in production, where no Postgres is embedded');
+  }
+  if (redis?.mode === 'embedded') {
+    problems.push('REDIS_CLUSTER_NODES: is required in production, where no Redis is embedded');
+  }
+  if (values.BCRYPT_COST < 10) problems.push('BCRYPT_COST: must be at least 10 in production');
+  return problems;
+}
+
+function toConfig(values: Values, proxies: TrustedProxies, redis: RedisConfig): Config {
+  return {
+    environment: values.NODE_ENV,
+    dataDir: resolve(values.DATA_DIR),
+    http: {
+      host: values.HOST ?? (values.NODE_ENV === 'production' ? '0.0.0.0' : '127.0.0.1'),
+      port: values.PORT,
+      trustedProxies: proxies,
+      requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
+      bodyLimitBytes: values.BODY_LIMIT_BYTES,
+      shutdownDelayMs: values.SHUTDOWN_DELAY_MS,
+      shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
+    },
+    log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
+    auth: {
+      jwtSecret: values.JWT_SECRET,
+      jwtIssuer: values.JWT_ISSUER,
+      jwtAudience: values.JWT_AUDIENCE,
+      accessTokenTtlSeconds: values.ACCESS_TOKEN_TTL,
+      refreshTokenTtlSeconds: values.REFRESH_TOKEN_TTL,
+      passwordMinLength: values.PASSWORD_MIN_LENGTH,
+      bcryptCost: values.BCRYPT_COST,
+      hashConcurrency: values.HASH_CONCURRENCY,
+      hashQueueTimeoutMs: values.HASH_QUEUE_TIMEOUT_MS,
+    },
+    rateLimit: {
+      points: values.RATE_LIMIT_POINTS,
+      durationSeconds: values.RATE_LIMIT_DURATION,
+      ipv6Prefix: values.RATE_LIMIT_IPV6_PREFIX,
+      redisDeadlineMs: values.RATE_LIMIT_REDIS_DEADLINE_MS,
+    },
+    redis: { ...redis, keyPrefix: values.REDIS_KEY_PREFIX },
+    postgres: {
+      url: values.DATABASE_URL,
+      poolSize: values.DATABASE_POOL_SIZE,
+      connectTimeoutMs: values.DATABASE_CONNECT_TIMEOUT_MS,
+      queryTimeoutMs: values.DATABASE_QUERY_TIMEOUT_MS,
+    },
+  };
+}
+
+/** `NAME=` in an env file means "not set". */
+function withoutEmpty(env: Env): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
+}
+
+/** Reads `NAME_FILE` into `NAME` for Docker and Kubernetes secrets. */
+function readSecretFiles(env: Record<string, string>, problems: string[]): Record<string, string> {
+  const result = { ...env };
+  for (const name of secretNames) {
+    const path = env[`${name}_FILE`];
+    if (path === undefined) continue;
+    if (env[name] !== undefined) {
+      problems.push(`${name}: is set, and so is ${name}_FILE: keep one of the two`);
+      continue;
+    }
+    try {
+      result[name] = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    } catch (error) {
+      problems.push(`${name}_FILE: ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+    }
+  }
+  return result;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}
