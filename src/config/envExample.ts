@@ -24,7 +24,6 @@ function describe(name: string, schema: z.ZodType): string[] {
 }
 
 function defaultOf(schema: z.ZodType): string | undefined {
-  const result = schema.safeParse(undefined);
-  if (!result.success || result.data === undefined) return undefined;
-  return Array.isArray(result.data) && result.data.length === 0 ? undefined : String(result.data);
+  const { data } = schema.safeParse(undefined);
+  return typeof data === 'string' || typeof data === 'number' || typeof data === 'boolean' ? String(data) : undefined;
 }

@@ -39,6 +39,7 @@ export interface AuthConfig {
   readonly bcryptCost: number;
   /** `undefined`: what the machine allows. */
   readonly hashConcurrency: number | undefined;
+  readonly threadPoolSize: number;
   readonly hashQueueTimeoutMs: number;
 }
 
@@ -182,6 +183,7 @@ function toConfig(values: Values, proxies: TrustedProxies, redis: RedisConfig): 
       passwordMinLength: values.PASSWORD_MIN_LENGTH,
       bcryptCost: values.BCRYPT_COST,
       hashConcurrency: values.HASH_CONCURRENCY,
+      threadPoolSize: values.UV_THREADPOOL_SIZE,
       hashQueueTimeoutMs: values.HASH_QUEUE_TIMEOUT_MS,
     },
     rateLimit: {

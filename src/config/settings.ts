@@ -62,7 +62,9 @@ export const settings = {
   SHUTDOWN_DELAY_MS: integer(0, 600_000)
     .default(0)
     .meta(doc('service', 'After SIGTERM: how long to stay open, not ready, so that load balancers turn away.')),
-  SHUTDOWN_TIMEOUT_MS: duration(15_000).meta(doc('service', 'After SIGTERM: the hard limit, then exit code 1.')),
+  SHUTDOWN_TIMEOUT_MS: duration(15_000).meta(
+    doc('service', 'After SIGTERM: requests in flight that are not done by then are cut.'),
+  ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -99,6 +101,9 @@ export const settings = {
         example: '3',
       }),
     ),
+  UV_THREADPOOL_SIZE: integer(1, 1024)
+    .default(4)
+    .meta(doc('auth', "Threads of Node's pool, which hash passwords and do DNS and file work. Node reads it by itself.")),
   HASH_QUEUE_TIMEOUT_MS: duration(2000).meta(
     doc('auth', 'A login that would wait longer for a hash is refused with 503 and Retry-After.'),
   ),

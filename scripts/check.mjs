@@ -1,0 +1,9 @@
+/** `npm run check`: types and lint, everything that runs in seconds. */
+import { join } from 'node:path';
+import { prepare, root, run } from './bootstrap.mjs';
+
+prepare();
+const bin = (...path) => join(root, 'node_modules', ...path);
+const stdio = 'inherit';
+run(process.execPath, [bin('typescript', 'bin', 'tsc'), '-p', '.'], { stdio });
+run(process.execPath, [bin('eslint', 'bin', 'eslint.js'), '--max-warnings', '0', '.'], { stdio });
