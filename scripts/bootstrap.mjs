@@ -44,7 +44,7 @@ function install() {
 function isBuilt() {
   if (!existsSync(buildStamp)) return false;
   const builtAt = statSync(buildStamp).mtimeMs;
-  const sources = ['src', 'scripts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const sources = ['src', 'scripts', 'package-lock.json'];
   return sources.every((source) => newestChange(join(root, source)) <= builtAt);
 }
 

@@ -72,6 +72,7 @@ async function main(): Promise<void> {
     });
   }
 
+  logger.info({ node: process.version, pid: process.pid }, 'starting');
   try {
     service = await startService(config, { logger, signal: starting.signal });
   } catch (error) {

@@ -129,7 +129,7 @@ function composeAuth({ auth }: Config, { database, jwtSecret }: Backends, logger
       users: createUsersRepository(database),
       sessions,
       hasher,
-      onRehashFailed: (error) => logger.warn({ err: error }, 'a password hash could not be renewed'),
+      onRehashFailed: (error) => logger.warn({ err: error }, 'a password hash could not be renewed at the configured cost'),
     },
     { passwordMinLength: auth.passwordMinLength },
   );

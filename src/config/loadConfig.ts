@@ -1,7 +1,7 @@
 /** Environment → one typed, frozen Config. Nothing else in Sluice reads the environment. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { numberedClusterNodes, parseClusterNodes, type NodeAddress } from './clusterNodes.ts';
 import { secretNames, settings } from './settings.ts';
 import { trustedProxies, type TrustedProxies } from './trustedProxies.ts';
@@ -93,12 +93,7 @@ type Values = z.infer<z.ZodObject<typeof settings>>;
 export function loadConfig(env: Env): Config {
   const problems: string[] = [];
   const given = readSecretFiles(withoutEmpty(env), problems);
-  const parsed = z.object(settings).safeParse(given);
-  if (!parsed.success) {
-    problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
-    throw new ConfigError(problems);
-  }
-  const values = parsed.data;
+  const values = parseValues(given, problems);
   const attempt = <T>(name: string, read: () => T): T | undefined => {
     try {
       return read();
@@ -112,6 +107,17 @@ export function loadConfig(env: Env): Config {
   if (values.NODE_ENV === 'production') problems.push(...productionProblems(values, redis));
   if (problems.length > 0 || proxies === undefined || redis === undefined) throw new ConfigError(problems);
   return deepFreeze(toConfig(values, proxies, redis));
+}
+
+/** Each variable by itself, so that one bad value does not hide the next; a bad one counts as not given. */
+function parseValues(given: Env, problems: string[]): Values {
+  const values = Object.entries(settings).map(([name, schema]) => {
+    const parsed = schema.safeParse(given[name]);
+    if (parsed.success) return [name, parsed.data];
+    problems.push(...parsed.error.issues.map(({ message }) => `${name}: ${message}`));
+    return [name, schema.safeParse(undefined).data];
+  });
+  return Object.fromEntries(values) as Values;
 }
 
 function redisConfig(

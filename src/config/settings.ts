@@ -23,7 +23,10 @@ export type SettingDoc = {
   readonly secret?: boolean;
 };
 
-const integer = (min: number, max: number) => z.coerce.number({ error: 'must be a number' }).int().min(min).max(max);
+const integer = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+};
 const duration = (defaultMs: number, maxMs = 600_000) => integer(1, maxMs).default(defaultMs);
 const truth = z
   .enum(['true', 'false', '1', '0', 'yes', 'no'], { error: 'must be true or false' })

@@ -62,8 +62,6 @@ async function readAll(request: Request, limitBytes: number): Promise<Buffer> {
       stop();
       reject(new SluiceError('invalid_request', { detail: 'The body ended before it was complete.' }));
     };
-    // Stays on: a connection that breaks later must not become an uncaught error. `close` follows it.
-    request.on('error', () => undefined);
     request.on('data', onData).on('end', onEnd).on('close', onClose);
   });
 }

@@ -54,16 +54,23 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
     // The deadline has answered already, or the client has gone: nobody is left to tell.
     if (response.writableEnded || response.destroyed) return;
     const error = thrown instanceof SluiceError ? thrown : fromExpress(thrown);
-    if (errorTable[error.code].status >= 500) {
-      const level = error.code === 'internal' ? 'error' : 'warn';
-      logger[level]({ requestId: requestIdOf(response), code: error.code, err: error.cause ?? error }, 'request failed');
-    }
+    logFailure(logger, error, requestIdOf(response));
     if (response.headersSent) {
       response.destroy();
       return;
     }
     sendProblem(response, error);
   };
+}
+
+/** A defect is logged whole; what can happen in operation in one line; what the client did wrong not at all. */
+function logFailure(logger: Logger, error: SluiceError, requestId: string): void {
+  if (error.code === 'internal') {
+    logger.error({ requestId, err: error.cause ?? error }, 'request failed: a defect');
+  } else if (errorTable[error.code].status >= 500) {
+    const reason = error.cause instanceof Error ? error.cause.message : error.message;
+    logger.warn({ requestId, code: error.code, reason }, 'request failed');
+  }
 }
 
 /** Express throws errors of its own with a 4xx status: a path that cannot be decoded, for example. */

@@ -1,11 +1,12 @@
 /**
  * The node:http server under Express: bounded times for slow clients, and a close that loses no request in flight.
  *
- * Closing: no new connection is accepted; every answer from then on carries `Connection: close`; idle connections are
- * ended; requests in flight finish. What is not done by the hard limit is cut.
+ * Closing: no new connection is accepted; every answer from then on carries `Connection: close`; requests in flight
+ * finish. Idle connections are kept a moment longer, since a request may already be on its way on them: `Server.close`
+ * of node:http would end them at once and reset it. What is not done by the hard limit is cut.
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Server as NetServer, type AddressInfo } from 'node:net';
 
 /** A listening server. */
 export interface HttpServer {
@@ -25,6 +26,8 @@ export interface HttpServerOptions {
 const headersTimeoutMs = 10_000;
 /** Longer than the idle time of common load balancers (60 s), or they would send into a connection that just closed. */
 const keepAliveTimeoutMs = 72_000;
+/** While closing: how long an idle connection may still bring a request. */
+const idleGraceMs = 500;
 
 /**
  * Listens.
@@ -49,14 +52,23 @@ export async function startHttpServer(listener: RequestListener, options: HttpSe
     address: server.address() as AddressInfo,
     async close(ms) {
       closing = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const sweep = setInterval(() => server.closeIdleConnections(), 50);
+      const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+      const sweep = setTimeout(() => endIdle(server), idleGraceMs);
       const limit = setTimeout(() => server.closeAllConnections(), ms);
       await closed;
-      clearInterval(sweep);
+      clearTimeout(sweep);
       clearTimeout(limit);
+      // What node:http's own close does besides: without it a timer would keep the process alive.
+      server.close();
     },
   };
+}
+
+/** Ends idle connections, and goes on ending those that become idle. */
+function endIdle(server: Server): void {
+  server.closeIdleConnections();
+  const again = setInterval(() => server.closeIdleConnections(), 50);
+  server.once('close', () => clearInterval(again));
 }
 
 function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {

@@ -7,6 +7,15 @@ export type { Logger };
 /** Fields that never reach a log line, wherever in an object they stand. */
 const secretFields = ['password', 'currentPassword', 'newPassword', 'accessToken', 'refreshToken', 'authorization', 'email'];
 
+/**
+ * An error as it is logged: a database's error also carries rows (`detail: "Key (email)=(…) already exists"`), so only
+ * these members of it and of its causes are kept.
+ */
+function errorLine(error: Error & { code?: unknown }): Record<string, unknown> {
+  const { name, message, code, stack, cause } = error;
+  return { name, message, ...(code !== undefined && { code }), stack, ...(cause instanceof Error && { cause: errorLine(cause) }) };
+}
+
 /** What the logger needs to know. `format` unset: pretty where stdout is a terminal. */
 export interface LoggerOptions {
   readonly level: string;
@@ -19,6 +28,7 @@ export function createLogger({ level, format }: LoggerOptions): Logger {
     level,
     redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '[redacted]' },
     base: null,
+    serializers: { err: errorLine },
   };
   const pretty = format === 'pretty' || (format === undefined && process.stdout.isTTY);
   return pretty

@@ -11,12 +11,13 @@
  * that a frozen master cannot collect them without end.
  */
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { createAnswerDeadline } from '../redis/answerDeadline.ts';
 import type { ClusterClient } from '../redis/clusterClient.ts';
 import type { CounterStore, WindowCount } from './counterStore.ts';
 
-/** A count was not answered in time, or could not be sent. */
-export class CountUnknownError extends Error {
-  override readonly name = 'CountUnknownError';
+/** A count could not be sent: too many wait for their answer already. */
+export class TooManyInFlightError extends Error {
+  override readonly name = 'TooManyInFlightError';
 }
 
 /** How the store counts. */
@@ -43,10 +44,9 @@ export function createRedisStore(
     keyPrefix,
     rejectIfRedisNotReady: true,
   });
-  let inFlight = 0;
+  const deadline = createAnswerDeadline(client.reportTrouble, { deadlineMs });
 
   const count = async (key: string, amount: number): Promise<WindowCount> => {
-    inFlight += 1;
     try {
       return await limiter.consume(key, amount);
     } catch (outcome) {
@@ -54,46 +54,16 @@ export function createRedisStore(
       if (outcome instanceof RateLimiterRes) return outcome;
       client.reportTrouble();
       throw outcome;
-    } finally {
-      inFlight -= 1;
     }
   };
 
   return {
     async consume(key, amount) {
-      if (inFlight >= maxInFlight) {
+      if (deadline.waiting >= maxInFlight) {
         client.reportTrouble();
-        throw new CountUnknownError(`${maxInFlight} counts already wait for an answer`);
+        throw new TooManyInFlightError(`${maxInFlight} counts already wait for an answer`);
       }
-      return byDeadline(count(key, amount), deadlineMs, client.reportTrouble);
+      return deadline.watch(count(key, amount));
     },
   };
-}
-
-function byDeadline<T>(work: Promise<T>, ms: number, onMiss: () => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      // When this process itself was busy, the answer may already lie in the socket: read it before giving up.
-      setImmediate(() => {
-        if (settled) return;
-        onMiss();
-        reject(new CountUnknownError(`no answer within ${ms} ms`));
-      });
-    }, ms);
-    let settled = false;
-    const settle = () => {
-      settled = true;
-      clearTimeout(timer);
-    };
-    work.then(
-      (value) => {
-        settle();
-        resolve(value);
-      },
-      (error: Error) => {
-        settle();
-        reject(error);
-      },
-    );
-  });
 }
