@@ -26,6 +26,13 @@ export interface Backends {
   readonly jwtSecret: string;
 }
 
+/** What every opening needs. `signal` aborted: the service is told to stop while it starts. */
+interface Opening {
+  readonly logger: Logger;
+  readonly closers: Closers;
+  readonly signal?: AbortSignal;
+}
+
 /** How long a start waits for a cluster before it goes on without. */
 const clusterPatienceMs = 3000;
 /** How long a start waits for the schema: the embedded Postgres has it at once, a remote one may be down. */
@@ -34,7 +41,7 @@ const schemaPatienceMs = 1000;
 /** Opens all; each is noted in `closers` as soon as it is open. */
 export async function openBackends(
   config: Config,
-  deps: { logger: Logger; closers: Closers; signal?: AbortSignal },
+  deps: Opening,
 ): Promise<Backends> {
   const { closers, signal } = deps;
   const embedsSomething =
@@ -58,7 +65,7 @@ function valueOf<T>(result: PromiseSettledResult<T>): T {
 
 async function openPostgres(
   { postgres, dataDir }: Config,
-  { logger, closers }: { logger: Logger; closers: Closers },
+  { logger, closers }: Opening,
 ): Promise<Pick<Backends, 'database' | 'migrations'>> {
   let url = postgres.url;
   if (url === undefined) {
@@ -76,9 +83,10 @@ async function openPostgres(
 
 async function openRedis(
   { redis, dataDir }: Config,
-  { logger, closers }: { logger: Logger; closers: Closers },
+  deps: Opening,
 ): Promise<ClusterClient | undefined> {
-  const target = redis.mode === 'cluster' ? redis : await embeddedRedis(redis.backend, dataDir, { logger, closers });
+  const { logger, closers } = deps;
+  const target = redis.mode === 'cluster' ? redis : await embeddedRedis(redis.backend, dataDir, deps);
   if (target === undefined) return undefined;
   const client = createClusterClient({ logger }, target);
   closers.push('redis cluster client', () => client.close());
@@ -92,7 +100,7 @@ async function openRedis(
 async function embeddedRedis(
   backend: 'auto' | 'cluster' | 'memory',
   dataDir: string,
-  { logger, closers }: { logger: Logger; closers: Closers },
+  { logger, closers, signal }: Opening,
 ): Promise<ClusterClientOptions | undefined> {
   if (backend === 'memory') {
     logger.info('counters are kept in this process (EMBEDDED_REDIS=memory)');
@@ -108,7 +116,7 @@ async function embeddedRedis(
     );
     return undefined;
   }
-  const cluster = await startEmbeddedRedisCluster({ dir: join(dataDir, 'redis'), logger, binary });
+  const cluster = await startEmbeddedRedisCluster({ dir: join(dataDir, 'redis'), logger, binary, ...(signal && { signal }) });
   closers.push('embedded redis cluster', () => cluster.close());
   return { nodes: cluster.nodes };
 }

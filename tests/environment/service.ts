@@ -4,6 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pino } from 'pino';
+import { openEmbeddedRedisCluster } from '../../src/embedded/redisCluster.ts';
+import { findRedisServer } from '../../src/embedded/redisServer.ts';
 
 /** A line of the service's JSON log. */
 export type LogLine = Record<string, unknown> & { level: number; msg: string };
@@ -106,5 +109,14 @@ export function spawnTestService(env: Record<string, string>): TestService {
 /** For `afterAll`: kills what a failed test left behind, and removes its folders. */
 export async function endAllServices(): Promise<void> {
   for (const child of running) child.kill('SIGKILL');
+  for (const dir of directories) await stopEmbeddedNodes(dir);
   await Promise.all(directories.splice(0).map((dir) => rm(dir, { recursive: true, force: true })));
+}
+
+/** The Redis nodes of a service that was killed run on: only its next start would have stopped them. */
+async function stopEmbeddedNodes(dataDir: string): Promise<void> {
+  const binary = await findRedisServer();
+  if ('missing' in binary) return;
+  const left = await openEmbeddedRedisCluster({ dir: join(dataDir, 'redis'), logger: pino({ level: 'silent' }), binary });
+  await left?.stopAll();
 }
