@@ -171,20 +171,26 @@ function launchServer(postgres: string, args: string[], user: User): Promise<Chi
   });
   const output = collect(child);
   return new Promise((resolve, reject) => {
-    const fail = (why: string) => {
+    const settle = (how: () => void) => {
       clearTimeout(timer);
-      child.kill('SIGKILL');
-      reject(new Error(`Postgres did not start: ${why}\n${output()}`));
+      child.off('error', onError).off('exit', onExit);
+      child.stderr.off('data', look);
+      how();
+    };
+    const fail = (why: string) =>
+      settle(() => {
+        child.kill('SIGKILL');
+        reject(new Error(`Postgres did not start: ${why}\n${output()}`));
+      });
+    const onError = (error: Error) => fail(error.message);
+    const onExit = (code: number | null) => fail(`ended with ${code}`);
+    // Its own log, not its port: there another server might answer.
+    const look = () => {
+      if (output().includes('ready to accept connections')) settle(() => resolve(child));
     };
     const timer = setTimeout(() => fail(`not ready after ${startDeadlineMs} ms`), startDeadlineMs);
-    child.once('error', (error) => fail(error.message));
-    child.once('exit', (code) => fail(`ended with ${String(code)}`));
-    child.stderr?.on('data', () => {
-      if (!output().includes('ready to accept connections')) return;
-      clearTimeout(timer);
-      child.removeAllListeners('exit');
-      resolve(child);
-    });
+    child.on('error', onError).on('exit', onExit);
+    child.stderr.on('data', look);
   });
 }
 
