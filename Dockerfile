@@ -6,7 +6,6 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY tsconfig*.json ./
 COPY scripts ./scripts
 COPY src ./src
 RUN npm run build

@@ -10,7 +10,7 @@
  */
 import { SluiceError, type FieldError } from '../errors.ts';
 import type { Database } from '../postgres/database.ts';
-import { repeatable } from '../postgres/repeatable.ts';
+import { repeatableWrite } from '../postgres/repeatable.ts';
 import type { UserRow, UsersRepository } from '../postgres/usersRepository.ts';
 import { parseEmail } from './emailAddress.ts';
 import type { PasswordHasher } from './passwordHasher.ts';
@@ -110,7 +110,7 @@ export function createAccounts(
           await sessions.revokeOthers(userId, sessionId, tx);
         },
         // A repeat finds its own new hash in place and ends sessions that are already gone.
-        repeatable(signal),
+        repeatableWrite(signal),
       );
     },
 

@@ -12,7 +12,7 @@
  * When Postgres fails: `database_unavailable` and the like, and nothing is lost, since every statement may be repeated.
  */
 import { SluiceError } from '../errors.ts';
-import type { Queryable } from '../postgres/database.ts';
+import type { Queryable } from '../postgres/queryable.ts';
 import type { SessionsRepository } from '../postgres/sessionsRepository.ts';
 import { invalidToken } from './accessTokens.ts';
 import type { RefreshTokens } from './refreshTokens.ts';

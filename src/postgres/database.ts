@@ -6,7 +6,7 @@
  * - Every statement has a deadline on both sides: `statement_timeout` in the startup packet, and a timer here that
  *   destroys the connection. (PgBouncer in front: add it to `ignore_startup_parameters`, then only the timer is left.)
  * - The wait for a connection, the number of waiters, the number of tries and their time are all bounded.
- * - Retries happen here only; callers say what is idempotent and nothing else.
+ * - Retries happen here only; callers say what may be repeated and nothing else.
  *
  * When Postgres fails
  * - down or restarting: retries with backoff, then `database_unavailable`; it recovers by itself
@@ -21,24 +21,20 @@ import { deadlineError, within } from '../deadline.ts';
 import { SluiceError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import { codeOf, type Stage, type Verdict } from './errorClass.ts';
-import { defaultPolicy, withRetry, type Progress, type RetryPolicy } from './retry.ts';
+import type { Queryable } from './queryable.ts';
+import { defaultPolicy, withRetry, type Progress, type RetryPolicy, type Repeatable } from './retry.ts';
 import { destroySocket, Session } from './session.ts';
 import { createSlots } from './slots.ts';
 import { runTransaction } from './transaction.ts';
 
-/** What can be asked, on its own or inside a transaction. */
-export interface Queryable {
-  /** Runs one statement (`$1`, `$2`, … from `values`); without values also several, separated by `;`. */
-  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
-}
-
 /** How a statement or a transaction may be treated. */
 export interface QueryOptions {
   /**
-   * May be sent twice without harm: reads, upserts by a client-made id. Then `outcome_unknown` never comes, and
-   * `database_unavailable` does not promise that nothing was written.
+   * May be sent twice without harm: a read, or a write that comes out the same (an upsert by a client-made id).
+   * A write that failed for good after a try that may have reached the database is `outcome_unknown`; any other error
+   * of the database means that nothing was written. A read has no outcome to be unknown.
    */
-  readonly idempotent?: boolean;
+  readonly repeatable?: Repeatable;
   /** Until when the answer is wanted. Without one, an own ceiling holds. */
   readonly signal?: AbortSignal;
 }
@@ -129,7 +125,7 @@ export function createDatabase(deps: { logger: Logger; random?: () => number }, 
   }
 
   async function attempt<T>(
-    { signal, idempotent = false }: QueryOptions,
+    { signal, repeatable }: QueryOptions,
     policy: RetryPolicy,
     work: (session: Session, progress: Progress, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
@@ -146,7 +142,7 @@ export function createDatabase(deps: { logger: Logger; random?: () => number }, 
             release();
           }
         },
-        { idempotent, signal: until, policy, random, onFailure },
+        { repeatable, signal: until, policy, random, onFailure },
       );
     } finally {
       clearTimeout(timer);
@@ -184,7 +180,7 @@ export function createDatabase(deps: { logger: Logger; random?: () => number }, 
         }),
       ),
     ping: async (signal) => {
-      await query('SELECT 1', undefined, { idempotent: true, ...(signal && { signal }) }, once);
+      await query('SELECT 1', undefined, { repeatable: 'read', ...(signal && { signal }) }, once);
     },
     stats: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: slots.waiting }),
     close: () => (closing ??= shutDown()),

@@ -14,7 +14,7 @@ export type Stage = 'connecting' | 'in_transaction' | 'sent';
 /**
  * - `unreachable`: nothing was done, the connection is at fault → retry, then `database_unavailable`
  * - `contended`: rolled back for the sake of others → retry, then `overloaded`
- * - `unknown`: it may have been done → retry only what is idempotent, else `outcome_unknown`
+ * - `unknown`: it may have been done → retry only what is repeatable, else `outcome_unknown`
  * - `overloaded`: nothing was done, and a retry would make it worse → `overloaded` at once
  * - `rejected`: the statement or its data are at fault → the caller gets the error as it is
  */

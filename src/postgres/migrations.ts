@@ -13,7 +13,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import type { Database, Queryable } from './database.ts';
+import type { Database, QueryOptions } from './database.ts';
+import type { Queryable } from './queryable.ts';
 
 /** Any number will do, as long as every instance takes the same one and nothing else in the database does. */
 const advisoryLock = 7_310_601;
@@ -61,7 +62,7 @@ export async function migrate(database: Database, options: MigrateOptions = {}):
   for (;;) {
     const name = await database.transaction((tx) => applyNext(tx, migrations), {
       // Sent twice it finds its own row, and goes on with the next file.
-      idempotent: true,
+      repeatable: 'write',
       statementTimeoutMs,
       ...(signal && { signal }),
     });
@@ -72,7 +73,7 @@ export async function migrate(database: Database, options: MigrateOptions = {}):
 
 /** The usual start, with nothing to do, takes no lock. */
 async function countPending(database: Database, migrations: readonly Migration[], signal?: AbortSignal): Promise<number> {
-  const options = { idempotent: true, ...(signal && { signal }) };
+  const options: QueryOptions = { repeatable: 'write', ...(signal && { signal }) };
   const [table] = await database.query<{ found: boolean }>(
     `SELECT to_regclass('schema_migrations') IS NOT NULL AS found`,
     [],

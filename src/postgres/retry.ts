@@ -3,7 +3,7 @@
  * (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  *
  * Invariants: at most `attempts` tries; no pause outlives the signal; what may have been done is sent again only when
- * the caller declared it idempotent.
+ * the caller declared it repeatable; and once a write may have been done, no later failure says that it was not.
  */
 import { pause } from '../deadline.ts';
 import { SluiceError } from '../errors.ts';
@@ -34,9 +34,13 @@ export interface Progress {
   callersOwn?: unknown;
 }
 
+/** What may be sent twice without harm, and whether it leaves something behind. */
+export type Repeatable = 'read' | 'write';
+
 /** What the loop needs besides the attempt. */
 export interface RetryContext {
-  readonly idempotent: boolean;
+  /** `undefined`: a write that must not be sent twice. */
+  readonly repeatable: Repeatable | undefined;
   readonly signal: AbortSignal;
   readonly policy: RetryPolicy;
   readonly random: () => number;
@@ -49,8 +53,10 @@ export interface RetryContext {
  * or the attempt's own error where the statement is at fault.
  */
 export async function withRetry<T>(attempt: (progress: Progress) => Promise<T>, context: RetryContext): Promise<T> {
-  const { idempotent, signal, policy, random, onFailure } = context;
+  const { repeatable, signal, policy, random, onFailure } = context;
+  const writes = repeatable !== 'read';
   let unreachable: unknown;
+  let mayBeDone = false;
   for (let tries = 1; ; tries++) {
     const progress: Progress = { stage: 'connecting' };
     try {
@@ -58,12 +64,15 @@ export async function withRetry<T>(attempt: (progress: Progress) => Promise<T>, 
     } catch (error) {
       if (progress.callersOwn !== undefined && error === progress.callersOwn) throw error;
       if (signal.aborted && error === signal.reason) {
-        if (progress.stage === 'connecting' && unreachable !== undefined) throw unavailable(unreachable);
-        throw abortOutcome(error, progress.stage, idempotent);
+        if (writes && (mayBeDone || progress.stage === 'sent')) throw unknownOutcome(error);
+        throw progress.stage === 'connecting' && unreachable !== undefined ? unavailable(unreachable) : error;
       }
       const verdict = judge(error, progress.stage);
       onFailure(error, verdict, progress.stage);
-      if (!mayRepeat(verdict, idempotent) || tries >= policy.attempts) throw final(error, verdict, idempotent);
+      mayBeDone ||= verdict === 'unknown';
+      if (!mayRepeat(verdict, repeatable) || tries >= policy.attempts) {
+        throw writes && mayBeDone && verdict !== 'rejected' ? unknownOutcome(error) : final(error, verdict);
+      }
       unreachable = verdict === 'unreachable' ? error : undefined;
     }
     // Cut short by the signal: the next try finds it aborted, and says why.
@@ -71,27 +80,25 @@ export async function withRetry<T>(attempt: (progress: Progress) => Promise<T>, 
   }
 }
 
-function mayRepeat(verdict: Verdict, idempotent: boolean): boolean {
-  return verdict === 'unreachable' || verdict === 'contended' || (verdict === 'unknown' && idempotent);
+function mayRepeat(verdict: Verdict, repeatable: Repeatable | undefined): boolean {
+  return verdict === 'unreachable' || verdict === 'contended' || (verdict === 'unknown' && repeatable !== undefined);
 }
 
-/** The wait was given up: honest about a statement that was already on its way. */
-function abortOutcome(reason: unknown, stage: Stage, idempotent: boolean): unknown {
-  return stage === 'sent' && !idempotent ? new SluiceError('outcome_unknown', { cause: reason }) : reason;
-}
-
-function final(error: unknown, verdict: Verdict, idempotent: boolean): unknown {
+function final(error: unknown, verdict: Verdict): unknown {
   switch (verdict) {
     case 'rejected':
       return error;
     case 'unknown':
-      return idempotent ? unavailable(error) : new SluiceError('outcome_unknown', { cause: error });
     case 'unreachable':
       return unavailable(error);
     case 'contended':
     case 'overloaded':
       return error instanceof SluiceError ? error : new SluiceError('overloaded', { retryAfterSeconds: 1, cause: error });
   }
+}
+
+function unknownOutcome(cause: unknown): SluiceError {
+  return new SluiceError('outcome_unknown', { cause });
 }
 
 function unavailable(cause: unknown): SluiceError {

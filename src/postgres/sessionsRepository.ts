@@ -1,6 +1,7 @@
 /** The `sessions` table. Every statement may be repeated without harm, and says so to the database. */
-import type { Database, Queryable } from './database.ts';
-import { repeatable } from './repeatable.ts';
+import type { Database } from './database.ts';
+import type { Queryable } from './queryable.ts';
+import { reading, repeatableWrite } from './repeatable.ts';
 
 /** A row to be. Hashes are 32 bytes. */
 export interface NewSession {
@@ -79,29 +80,29 @@ export function createSessionsRepository(database: Database): SessionsRepository
   return {
     async insert({ id, userId, lineageHash, currentHash }, { passwordChangedAt, ttlSeconds, maxSessionsPerUser }, signal) {
       const values = [id, userId, lineageHash, currentHash, passwordChangedAt, ttlSeconds, maxSessionsPerUser];
-      const rows = await database.query(insertSession, values, repeatable(signal));
+      const rows = await database.query(insertSession, values, repeatableWrite(signal));
       return rows.length === 1;
     },
     async rotate({ lineageHash, hash, nextHash }, graceSeconds, signal) {
       const values = [lineageHash, hash, nextHash, graceSeconds];
-      const [row] = await database.query<SessionKey>(rotateSession, values, repeatable(signal));
+      const [row] = await database.query<SessionKey>(rotateSession, values, repeatableWrite(signal));
       return row;
     },
     async deleteByLineage(lineageHash, signal) {
       const text = `
         DELETE FROM sessions WHERE lineage_hash = $1
         RETURNING id AS "sessionId", user_id AS "userId", expires_at > now() AS "wasLive"`;
-      const [row] = await database.query<SessionKey & { wasLive: boolean }>(text, [lineageHash], repeatable(signal));
+      const [row] = await database.query<SessionKey & { wasLive: boolean }>(text, [lineageHash], repeatableWrite(signal));
       return row;
     },
     async deleteOthers(userId, keptId, transaction) {
       const text = 'DELETE FROM sessions WHERE user_id = $1 AND id <> $2';
       if (transaction !== undefined) await transaction.query(text, [userId, keptId]);
-      else await database.query(text, [userId, keptId], repeatable());
+      else await database.query(text, [userId, keptId], repeatableWrite());
     },
     async isLive(id, signal) {
       const text = 'SELECT 1 FROM sessions WHERE id = $1 AND expires_at > now()';
-      const rows = await database.query(text, [id], repeatable(signal));
+      const rows = await database.query(text, [id], reading(signal));
       return rows.length === 1;
     },
   };

@@ -6,7 +6,7 @@
  */
 import { within } from '../deadline.ts';
 import { judge } from './errorClass.ts';
-import type { Queryable } from './database.ts';
+import type { Queryable } from './queryable.ts';
 import type { Progress } from './retry.ts';
 import type { Session } from './session.ts';
 

@@ -1,6 +1,7 @@
 /** The `users` table. Every statement may be repeated without harm, and says so to the database. */
-import type { Database, Queryable } from './database.ts';
-import { repeatable } from './repeatable.ts';
+import type { Database } from './database.ts';
+import type { Queryable } from './queryable.ts';
+import { reading, repeatableWrite } from './repeatable.ts';
 
 /** A row. */
 export interface UserRow {
@@ -51,16 +52,16 @@ const insertUser = `
 export function createUsersRepository(database: Database): UsersRepository {
   return {
     async insert({ id, email, canonical, passwordHash }, signal) {
-      const [row] = await database.query<UserRow>(insertUser, [id, email, canonical, passwordHash], repeatable(signal));
+      const [row] = await database.query<UserRow>(insertUser, [id, email, canonical, passwordHash], repeatableWrite(signal));
       return row;
     },
     async byCanonicalEmail(canonical, signal) {
       const text = `SELECT ${columns} FROM users WHERE email_canonical = $1`;
-      const [row] = await database.query<UserRow>(text, [canonical], repeatable(signal));
+      const [row] = await database.query<UserRow>(text, [canonical], reading(signal));
       return row;
     },
     async byId(id, signal) {
-      const [row] = await database.query<UserRow>(`SELECT ${columns} FROM users WHERE id = $1`, [id], repeatable(signal));
+      const [row] = await database.query<UserRow>(`SELECT ${columns} FROM users WHERE id = $1`, [id], reading(signal));
       return row;
     },
     async changePassword({ id, currentHash, newHash }, transaction) {
@@ -72,7 +73,7 @@ export function createUsersRepository(database: Database): UsersRepository {
     },
     async renewHash({ id, currentHash, newHash }, signal) {
       const text = 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2';
-      await database.query(text, [id, currentHash, newHash], repeatable(signal));
+      await database.query(text, [id, currentHash, newHash], repeatableWrite(signal));
     },
   };
 }

@@ -69,7 +69,7 @@ async function load(worker: number, stop: AbortSignal): Promise<void> {
         }),
       );
     } else {
-      await database.query('SELECT 1 FROM entries LIMIT 1', [], { idempotent: true, signal }).then(
+      await database.query('SELECT 1 FROM entries LIMIT 1', [], { repeatable: 'read', signal }).then(
         () => count('read: done'),
         (error: unknown) => count(`read: ${codeOf(error)}`),
       );
@@ -122,5 +122,5 @@ test('a frozen Postgres: every caller has an answer in time, and all is well whe
   } finally {
     for (const pid of frozen) process.kill(pid, 'SIGCONT');
   }
-  await expect(database.query('SELECT 1 AS one', [], { idempotent: true })).resolves.toEqual([{ one: 1 }]);
+  await expect(database.query('SELECT 1 AS one', [], { repeatable: 'read' })).resolves.toEqual([{ one: 1 }]);
 }, 120_000);

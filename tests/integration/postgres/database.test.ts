@@ -77,7 +77,7 @@ describe('a query', () => {
 
   test('that runs too long is cancelled by the server, and the connection stays', async () => {
     const database = open({ queryTimeoutMs: 200 });
-    await expect(database.query('SELECT pg_sleep(30)', [], { idempotent: true })).rejects.toMatchObject({
+    await expect(database.query('SELECT pg_sleep(30)', [], { repeatable: 'read' })).rejects.toMatchObject({
       code: 'overloaded',
       cause: { code: '57014' },
     });
@@ -100,12 +100,13 @@ describe('a query', () => {
   });
 
   test.each([
-    [false, 'outcome_unknown'],
-    [true, 'deadline_exceeded'],
-  ])('whose signal is aborted (idempotent %s) ends at once with %s, and its connection is destroyed', async (idempotent, code) => {
+    [undefined, 'outcome_unknown'],
+    ['write', 'outcome_unknown'],
+    ['read', 'deadline_exceeded'],
+  ] as const)('whose signal is aborted (repeatable: %s) ends at once with %s, and its connection is destroyed', async (repeatable, code) => {
     const database = open();
     const startedAt = performance.now();
-    const query = database.query('SELECT pg_sleep(4)', [], { idempotent, signal: after(100) });
+    const query = database.query('SELECT pg_sleep(4)', [], { ...(repeatable && { repeatable }), signal: after(100) });
     await expect(query).rejects.toMatchObject({ code });
     expect(performance.now() - startedAt).toBeLessThan(3000);
     expect(database.stats().total).toBe(0);
@@ -120,10 +121,10 @@ describe('a query', () => {
     expect(await isThere(id)).toBe(false);
   });
 
-  test('whose connection is killed is repeated when idempotent, else its outcome is unknown', async () => {
+  test('whose connection is killed is repeated when repeatable, else its outcome is unknown', async () => {
     const database = open();
     const [repeated] = await Promise.all([
-      database.query<{ ok: string }>(`SELECT 'yes' AS ok, pg_sleep(0.5) /* one */`, [], { idempotent: true }),
+      database.query<{ ok: string }>(`SELECT 'yes' AS ok, pg_sleep(0.5) /* one */`, [], { repeatable: 'read' }),
       killRunning('/* one */'),
     ]);
     expect(repeated[0]?.ok).toBe('yes');
@@ -141,7 +142,7 @@ describe('a query', () => {
     await expect(database.query(insert, [unknown])).rejects.toMatchObject({ code: 'outcome_unknown' });
     expect(await isThere(unknown)).toBe(true);
     proxy.loseAnswerTo('INSERT');
-    await expect(database.query(upsert, [repeated], { idempotent: true })).resolves.toEqual([]);
+    await expect(database.query(upsert, [repeated], { repeatable: 'write' })).resolves.toEqual([]);
     expect(await isThere(repeated)).toBe(true);
   });
 
@@ -204,7 +205,7 @@ describe('a transaction', () => {
     expect(await isThere(id)).toBe(true);
   });
 
-  test('whose COMMIT is not answered is unknown, and repeated only when idempotent', async () => {
+  test('whose COMMIT is not answered is unknown, and repeated only when repeatable', async () => {
     const database = open();
     const [unknown, repeated] = [randomUUID(), randomUUID()];
     proxy.loseAnswerTo('COMMIT');
@@ -212,7 +213,7 @@ describe('a transaction', () => {
     expect(await isThere(unknown)).toBe(true);
     let runs = 0;
     proxy.loseAnswerTo('COMMIT');
-    await database.transaction((tx) => (runs++, tx.query(upsert, [repeated])), { idempotent: true });
+    await database.transaction((tx) => (runs++, tx.query(upsert, [repeated])), { repeatable: 'write' });
     expect(runs).toBe(2);
     expect(await isThere(repeated)).toBe(true);
   });

@@ -1,6 +1,6 @@
 import { SluiceError } from '../../../src/errors.ts';
 import type { Stage } from '../../../src/postgres/errorClass.ts';
-import { backoffMs, withRetry, type RetryContext } from '../../../src/postgres/retry.ts';
+import { backoffMs, withRetry, type Progress, type RetryContext } from '../../../src/postgres/retry.ts';
 
 const policy = { attempts: 4, baseMs: 10, capMs: 50 };
 const withCode = (code: string) => Object.assign(new Error('x'), { code });
@@ -14,7 +14,7 @@ function failing(codes: string[], stage: Stage, context: Partial<RetryContext> =
       const code = codes[tries++];
       return code === undefined ? Promise.resolve('done') : Promise.reject(withCode(code));
     },
-    { idempotent: false, signal: new AbortController().signal, policy, random: () => 0, onFailure: () => undefined, ...context },
+    { repeatable: undefined, signal: new AbortController().signal, policy, random: () => 0, onFailure: () => undefined, ...context },
   );
   return { result, tries: () => tries };
 }
@@ -36,31 +36,44 @@ describe('withRetry', () => {
     ['40P01', 'in_transaction'],
     ['57P01', 'in_transaction'],
     ['53300', 'connecting'],
-  ] as const)('repeats %s at stage %s, whether or not it is idempotent', async (code, stage) => {
+  ] as const)('repeats %s at stage %s, whether or not it is repeatable', async (code, stage) => {
     const run = failing([code, code], stage);
     await expect(run.result).resolves.toBe('done');
     expect(run.tries()).toBe(3);
   });
 
-  test('an ambiguous failure of what is not idempotent is tried once and called outcome_unknown', async () => {
+  test('an ambiguous failure of what is not repeatable is tried once and called outcome_unknown', async () => {
     const run = failing(['ECONNRESET'], 'sent');
     await expect(run.result).rejects.toMatchObject({ code: 'outcome_unknown', cause: { code: 'ECONNRESET' } });
     expect(run.tries()).toBe(1);
   });
 
-  test('an ambiguous failure of what is idempotent is repeated', async () => {
-    const run = failing(['ECONNRESET', '57P01'], 'sent', { idempotent: true });
+  test.each(['read', 'write'] as const)('an ambiguous failure of a repeatable %s is repeated', async (repeatable) => {
+    const run = failing(['ECONNRESET', '57P01'], 'sent', { repeatable });
     await expect(run.result).resolves.toBe('done');
   });
 
+  test('a repeatable write that may have been done is unknown, whatever fails after that', async () => {
+    const stages: Stage[] = ['sent', 'connecting', 'connecting', 'connecting'];
+    let tries = 0;
+    const attempt = (progress: Progress) => {
+      progress.stage = stages[tries++] ?? 'connecting';
+      return Promise.reject(withCode(progress.stage === 'sent' ? 'ECONNRESET' : 'ECONNREFUSED'));
+    };
+    const context = { signal: new AbortController().signal, policy, random: () => 0, onFailure: () => undefined };
+    await expect(withRetry(attempt, { repeatable: 'write', ...context })).rejects.toMatchObject({ code: 'outcome_unknown' });
+    tries = 0;
+    await expect(withRetry(attempt, { repeatable: 'read', ...context })).rejects.toMatchObject({ code: 'database_unavailable' });
+  });
+
   test.each(['57014', '55P03', '53200'])('overload (%s) is never repeated', async (code) => {
-    const run = failing([code], 'sent', { idempotent: true });
+    const run = failing([code], 'sent', { repeatable: 'write' });
     await expect(run.result).rejects.toMatchObject({ code: 'overloaded', context: { retryAfterSeconds: 1 } });
     expect(run.tries()).toBe(1);
   });
 
   test('a data error reaches the caller as it is', async () => {
-    const run = failing(['23505'], 'sent', { idempotent: true });
+    const run = failing(['23505'], 'sent', { repeatable: 'write' });
     await expect(run.result).rejects.toMatchObject({ name: 'Error', code: '23505' });
     expect(run.tries()).toBe(1);
   });
@@ -79,16 +92,17 @@ describe('withRetry', () => {
       if (stop.signal.aborted) return Promise.reject(stop.signal.reason as Error);
       progress.stage = 'connecting';
       return Promise.reject(withCode('ECONNREFUSED'));
-    }, { idempotent: false, onFailure: () => undefined, ...slow });
+    }, { repeatable: undefined, onFailure: () => undefined, ...slow });
     setImmediate(() => stop.abort(new SluiceError('deadline_exceeded')));
     await expect(result).rejects.toMatchObject({ code: 'database_unavailable' });
   });
 
   test.each([
-    ['sent', false, 'outcome_unknown'],
-    ['sent', true, 'deadline_exceeded'],
-    ['in_transaction', false, 'deadline_exceeded'],
-  ] as const)('a deadline at stage %s, idempotent %s: %s', async (stage, idempotent, code) => {
+    ['sent', undefined, 'outcome_unknown'],
+    ['sent', 'write', 'outcome_unknown'],
+    ['sent', 'read', 'deadline_exceeded'],
+    ['in_transaction', undefined, 'deadline_exceeded'],
+  ] as const)('a deadline at stage %s, repeatable: %s, is %s', async (stage, repeatable, code) => {
     const stop = new AbortController();
     const result = withRetry(
       (progress) => {
@@ -96,7 +110,7 @@ describe('withRetry', () => {
         stop.abort(new SluiceError('deadline_exceeded'));
         return Promise.reject(stop.signal.reason as Error);
       },
-      { idempotent, signal: stop.signal, policy, random: () => 0, onFailure: () => undefined },
+      { repeatable, signal: stop.signal, policy, random: () => 0, onFailure: () => undefined },
     );
     await expect(result).rejects.toMatchObject({ code });
   });
@@ -111,7 +125,7 @@ describe('withRetry', () => {
         progress.callersOwn = error;
         return Promise.reject(error);
       },
-      { idempotent: true, signal: new AbortController().signal, policy, random: () => 0, onFailure: () => undefined },
+      { repeatable: 'write', signal: new AbortController().signal, policy, random: () => 0, onFailure: () => undefined },
     );
     await expect(result).rejects.toMatchObject({ name: 'Error', code: 'ECONNREFUSED' });
     expect(tries).toBe(1);
