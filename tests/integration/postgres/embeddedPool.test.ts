@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLogger } from '../../../src/observability/logger.ts';
-import { createDatabase, type Database, type Queryable } from '../../../src/postgres/database.ts';
+import { createDatabase, type Database } from '../../../src/postgres/database.ts';
+import type { Queryable } from '../../../src/postgres/queryable.ts';
 import { endEmbedded, runEmbedded, type EmbeddedProcess } from './runEmbedded.ts';
 
 describe('the embedded Postgres, shared by a pool of ten,', () => {
