@@ -46,8 +46,8 @@ function describe(node: ClusterNodeView): string {
   const inSync = { up: 'in sync', syncing: 'copying', down: 'cut off' };
   const place = role === 'replica' ? inSync[link ?? 'down'] : `slots ${formatSlots(slots)} (${slotCount})`;
   if (!node.answered) return `${role.padEnd(7)}  ${role === 'replica' ? 'no answer' : `${place}, no answer`}`;
-  const limit = maxMemoryBytes === 0 ? 'no limit' : megabytes(maxMemoryBytes, 0);
-  return `${role.padEnd(7)}  ${place.padEnd(24)} ${`${keys}`.padStart(6)} keys  ${megabytes(usedMemoryBytes, 1)} of ${limit}`;
+  const memory = `${megabytes(usedMemoryBytes, 1)}${maxMemoryBytes === 0 ? '' : ` of ${megabytes(maxMemoryBytes, 0)}`}`;
+  return `${role.padEnd(7)}  ${place.padEnd(24)} ${`${keys}`.padStart(6)} ${keys === 1 ? 'key ' : 'keys'}  ${memory}`;
 }
 
 function megabytes(bytes: number, digits: number): string {

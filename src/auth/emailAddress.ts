@@ -3,7 +3,7 @@
  *
  * Dots and `+tags` in the local part are kept: whether they matter is for the mail provider to say.
  */
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 
 /** An address as typed (outer white space removed), and the form in which it is compared and unique. */
 export interface EmailAddress {
@@ -50,7 +50,9 @@ function canonicalDomain(typed: string): string | undefined {
   if (!domainAsTyped.test(typed)) return undefined;
   const domain = domainToASCII(typed.normalize('NFC')).toLowerCase();
   const labels = domain.split('.');
-  const isName = labels.length > 1 && labels.every((label) => domainLabel.test(label));
+  // Punycode that stands for nothing: Node 24 passes it on, older ones refuse it.
+  const isReal = !/(^|\.)xn--/.test(domainToUnicode(domain));
+  const isName = isReal && labels.length > 1 && labels.every((label) => domainLabel.test(label));
   // A numeric last label would be an IP address (or read as one), which no mailbox has without brackets.
   return isName && !/^\d+$/.test(labels.at(-1) ?? '') ? domain : undefined;
 }
