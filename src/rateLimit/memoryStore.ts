@@ -13,9 +13,12 @@ interface Window {
   endsAt: number;
 }
 
-/** Counts in windows of `durationSeconds` seconds. `now` is in ms and must not go backwards. */
+/** Whole ms: with fractions, adding a window's length and taking the time off again leaves 2000.0000000000036. */
+const wholeMilliseconds = () => Math.floor(performance.now());
+
+/** Counts in windows of `durationSeconds` seconds. `now` is in whole ms and must not go backwards. */
 export function createMemoryStore(
-  { now = () => performance.now() }: { now?: () => number },
+  { now = wholeMilliseconds }: { now?: () => number },
   { durationSeconds, maxKeys = 100_000 }: { durationSeconds: number; maxKeys?: number },
 ): CounterStore & { readonly size: number } {
   const windows = new LRUCache<string, Window>({ max: maxKeys });
