@@ -32,6 +32,6 @@ export function createLogger({ level, format }: LoggerOptions): Logger {
   };
   const pretty = format === 'pretty' || (format === undefined && process.stdout.isTTY);
   return pretty
-    ? pino(options, PinoPretty({ colorize: process.stdout.isTTY, translateTime: 'HH:MM:ss.l', sync: true }))
+    ? pino(options, PinoPretty({ colorize: process.stdout.isTTY, translateTime: 'HH:MM:ss.l', singleLine: true, sync: true }))
     : pino(options);
 }
