@@ -19,6 +19,7 @@ function ownProblems(node: NodeReading, all: readonly NodeReading[], replicas: n
   const problems: string[] = [];
   if (node.state !== 'ok') problems.push(`cluster_state is ${node.state}`);
   if (node.slotsOk !== slotTotal) problems.push(`sees ${node.slotsOk} of ${slotTotal} slots served`);
+  if (!node.shardsKnown) problems.push("has not heard of every replica's shard");
   if (node.role === 'replica') {
     if (node.link !== 'up') problems.push(`its copy is not complete (link to its master: ${node.link})`);
     const master = all.find(({ self }) => self.id === node.self.masterId);

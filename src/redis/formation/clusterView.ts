@@ -69,13 +69,15 @@ async function readAll(
   }
 }
 
-function undiscovered(
+/** Nodes that the readings' tables name and that were not asked; `knownIds`: asked too, though they did not answer. @internal */
+export function undiscovered(
   readings: readonly (NodeReading | SilentNode)[],
   reachVia: string | undefined,
+  knownIds: readonly string[] = [],
 ): NodeAddress[] {
   const answered = readings.filter((reading) => reading.answered);
   const asked = new Set(readings.map(({ address }) => `${address.host}:${address.port}`));
-  const ids = new Set(answered.map(({ self }) => self.id));
+  const ids = new Set([...knownIds, ...answered.map(({ self }) => self.id)]);
   const found = new Map<string, NodeAddress>();
   for (const row of answered.flatMap(({ rows }) => rows)) {
     const address = { host: reachVia ?? row.host, port: row.port };

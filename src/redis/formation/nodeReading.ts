@@ -5,6 +5,7 @@ import type { NodeAddress } from '../../config/clusterNodes.ts';
 import { within } from '../../deadline.ts';
 import { parseNodeTable, type NodeRow } from './nodeTable.ts';
 import type { NodeConnection } from './nodeConnection.ts';
+import { everyShardHasItsMaster } from './shardList.ts';
 
 /** Where the other nodes must look for a node. */
 export interface MeetAddress {
@@ -26,6 +27,8 @@ export interface NodeReading {
   readonly rows: readonly NodeRow[];
   readonly state: string;
   readonly slotsOk: number;
+  /** Whether it takes every replica for a member of its master's shard. */
+  readonly shardsKnown: boolean;
   readonly role: 'master' | 'replica';
   /** For a replica: whether it follows its master and holds a whole copy. */
   readonly link: 'up' | 'syncing' | 'down' | undefined;
@@ -34,6 +37,8 @@ export interface NodeReading {
   /** 0: no limit. */
   readonly maxMemoryBytes: number;
   readonly version: string;
+  /** All fields of its INFO, for whoever wants to know more. */
+  readonly info: ReadonlyMap<string, string>;
 }
 
 /** A node that did not answer. */
@@ -55,9 +60,10 @@ export async function readNode(node: NodeConnection): Promise<NodeReading | Sile
 async function ask(node: NodeConnection): Promise<NodeReading> {
   // LOADING and NOAUTH show here, before anything is concluded from a half answer.
   await node.call('PING');
-  const [table, clusterInfo, info, announced] = await Promise.all([
+  const [table, clusterInfo, shards, info, announced] = await Promise.all([
     node.call('CLUSTER', 'NODES'),
     node.call('CLUSTER', 'INFO'),
+    node.call('CLUSTER', 'SHARDS'),
     node.call('INFO'),
     // An ACL may forbid CONFIG; the node is then met where it was found.
     node.call('CONFIG', 'GET', 'cluster-announce-*').catch(() => []),
@@ -76,12 +82,14 @@ async function ask(node: NodeConnection): Promise<NodeReading> {
     rows,
     state: cluster.get('cluster_state') ?? 'unknown',
     slotsOk: Number(cluster.get('cluster_slots_ok')),
+    shardsKnown: everyShardHasItsMaster(shards),
     role,
     link: role === 'replica' ? linkOf(fields) : undefined,
     keys: Number(/keys=(\d+)/.exec(fields.get('db0') ?? '')?.[1] ?? 0),
     usedMemoryBytes: Number(fields.get('used_memory') ?? 0),
     maxMemoryBytes: Number(fields.get('maxmemory') ?? 0),
     version: fields.get('valkey_version') ?? fields.get('redis_version') ?? 'unknown',
+    info: fields,
   };
 }
 

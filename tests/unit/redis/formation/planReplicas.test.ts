@@ -47,7 +47,7 @@ function cluster(sketches: Sketch[], strangers: NodeRow[] = []): NodeReading[] {
         link: undefined,
         keys,
       },
-      ...{ usedMemoryBytes: 0, maxMemoryBytes: 0, version: '7.0.15' },
+      ...{ usedMemoryBytes: 0, maxMemoryBytes: 0, version: '7.0.15', info: new Map<string, string>() },
     };
   });
 }
