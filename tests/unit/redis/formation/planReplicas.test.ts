@@ -40,6 +40,7 @@ function cluster(sketches: Sketch[], strangers: NodeRow[] = []): NodeReading[] {
         rows: [...rows, ...strangers],
         state: 'ok',
         slotsOk: 16_384,
+        shardsKnown: true,
       },
       ...{
         meet: { ip: host, name: undefined, port: self.port, busPort: self.busPort },
