@@ -20,6 +20,8 @@ export function requestDeadline(timeoutMs: number): RequestHandler {
     const controller = new AbortController();
     signals.set(response, controller.signal);
     const timer = setTimeout(() => {
+      // Answered, though a busy loop has not yet seen it go out: cutting it now would reset the connection.
+      if (response.writableEnded) return;
       const error = deadlineError(timeoutMs);
       controller.abort(error);
       if (!response.headersSent) next(error);
