@@ -13,7 +13,7 @@ const layers = [
   ['src/http'],
   ['src/routes', 'src/middleware'],
   ['src/app.ts'],
-  ['src/backends.ts', 'src/healthChecks.ts', 'src/service.ts'],
+  ['src/openRedis.ts', 'src/backends.ts', 'src/healthChecks.ts', 'src/monitoring.ts', 'src/service.ts'],
   ['src/main.ts'],
 ];
 

@@ -6,8 +6,11 @@ import { accessLog } from './http/accessLog.ts';
 import { notFound, problemHandler } from './http/problem.ts';
 import { requestDeadline } from './http/requestDeadline.ts';
 import { requestId } from './http/requestId.ts';
+import { requestMetrics } from './http/requestMetrics.ts';
+import { adminPaths, type AdminOnly } from './middleware/adminOnly.ts';
 import { rateLimiter } from './middleware/rateLimiter.ts';
 import type { Logger } from './observability/logger.ts';
+import type { Metrics } from './observability/metrics/metrics.ts';
 import type { TrustFunction } from './rateLimit/clientAddress.ts';
 import type { Limiter } from './rateLimit/limiter.ts';
 
@@ -18,8 +21,10 @@ export interface AppParts {
   readonly clientKey: (request: IncomingMessage) => string;
   readonly trusted: TrustFunction;
   readonly requestTimeoutMs: number;
-  /** Answered without being counted: what orchestrators ask. */
-  readonly probes: Router;
+  readonly metrics: Pick<Metrics, 'answered'>;
+  readonly admin: AdminOnly;
+  /** Answered without being counted: what orchestrators and scrapers ask. */
+  readonly probes: readonly Router[];
   /** Counted against the rate limit. */
   readonly routes: readonly Router[];
 }
@@ -34,10 +39,12 @@ export function createApp(parts: AppParts): Express {
 
   app.use(requestId());
   app.use(accessLog(parts.logger));
+  app.use(requestMetrics(parts.metrics.answered));
   app.use(securityHeaders());
   app.use(requestDeadline(parts.requestTimeoutMs));
-  app.use(parts.probes);
+  for (const probes of parts.probes) app.use(probes);
   app.use(rateLimiter(parts));
+  app.use(adminPaths, parts.admin.guard);
   for (const routes of parts.routes) app.use(routes);
   app.use(notFound());
   app.use(problemHandler(parts.logger));

@@ -10,11 +10,11 @@ const keepMs = 1000;
 export function createHealthChecks({
   database,
   migrations,
-  cluster,
+  redis,
   limiter,
   draining,
   now = () => performance.now(),
-}: Pick<Backends, 'database' | 'migrations' | 'cluster'> & {
+}: Pick<Backends, 'database' | 'migrations' | 'redis'> & {
   limiter: Limiter;
   draining: () => boolean;
   now?: () => number;
@@ -36,9 +36,10 @@ export function createHealthChecks({
       return latest.state;
     },
     redis() {
-      if (cluster === undefined) return 'memory';
-      if (!cluster.isReady()) return 'down';
-      return limiter.insured ? 'degraded' : 'up';
+      const { active, preferred } = redis.status();
+      if (preferred === 'memory') return 'memory';
+      if (!redis.isReady() || active === 'memory') return 'down';
+      return active !== preferred || limiter.insured ? 'degraded' : 'up';
     },
     draining,
   };

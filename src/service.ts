@@ -12,16 +12,20 @@ import { createClosers, type Closers } from './closers.ts';
 import type { Config } from './config/loadConfig.ts';
 import { createHealthChecks } from './healthChecks.ts';
 import { startHttpServer } from './http/server.ts';
+import { composeMonitoring } from './monitoring.ts';
 import type { Logger } from './observability/logger.ts';
 import { createSessionsRepository } from './postgres/sessionsRepository.ts';
 import { createUsersRepository } from './postgres/usersRepository.ts';
+import { createBackendStore } from './rateLimit/backendStore.ts';
 import { createClientKey, trustFunction } from './rateLimit/clientAddress.ts';
 import { createLimiter, type Limiter } from './rateLimit/limiter.ts';
 import { createMemoryStore } from './rateLimit/memoryStore.ts';
 import { createRedisStore } from './rateLimit/redisStore.ts';
 import { createAuthRoutes } from './routes/auth.ts';
 import { createHealthRoute, createProbeRoutes } from './routes/health.ts';
+import { createMetricsRoutes } from './routes/metrics.ts';
 import { createOpenApiRoute } from './routes/openapi.ts';
+import { createRedisHealthRoutes } from './routes/redisHealth.ts';
 
 /** A running service. */
 export interface Service {
@@ -56,16 +60,19 @@ async function compose(config: Config, logger: Logger, closers: Closers, signal?
   let draining = false;
   const checks = createHealthChecks({ ...backends, limiter, draining: () => draining });
   const startedAt = performance.now();
+  const monitoring = composeMonitoring(config, { backends, limiter, hasher: auth.hasher }, { logger, closers });
 
   const app = createApp({
+    ...monitoring,
     logger,
     limiter,
     trusted,
     clientKey: createClientKey({ trusted, ipv6Prefix: config.rateLimit.ipv6Prefix }),
     requestTimeoutMs: config.http.requestTimeoutMs,
-    probes: createProbeRoutes(checks),
+    probes: [createProbeRoutes(checks), createMetricsRoutes(monitoring)],
     routes: [
       createHealthRoute(checks, () => (performance.now() - startedAt) / 1000),
+      createRedisHealthRoutes({ ...monitoring.health, fallback: () => backends.redis.status() }),
       createOpenApiRoute(),
       createAuthRoutes(auth, { bodyLimitBytes: config.http.bodyLimitBytes }),
     ],
@@ -86,15 +93,16 @@ async function compose(config: Config, logger: Logger, closers: Closers, signal?
 }
 
 /** On Redis with an insurance in memory; in memory alone where there is no Redis. */
-function composeLimiter({ rateLimit, redis }: Config, { cluster }: Backends, logger: Logger): Limiter {
+function composeLimiter({ rateLimit, redis: { keyPrefix, fallbacks } }: Config, { redis, cluster }: Backends, logger: Logger): Limiter {
   const policy = { name: 'default', points: rateLimit.points, durationSeconds: rateLimit.durationSeconds };
   const memory = createMemoryStore({}, policy);
-  if (cluster === undefined) return createLimiter({ store: memory }, policy);
-  const store = createRedisStore(cluster, {
-    ...policy,
-    keyPrefix: `${redis.keyPrefix}rate`,
-    deadlineMs: rateLimit.redisDeadlineMs,
-  });
+  if (redis.status().preferred === 'memory') return createLimiter({ store: memory }, policy);
+  const options = { ...policy, deadlineMs: rateLimit.redisDeadlineMs };
+  // A cluster that falls back to memory alone: the insurance is that memory, and does it for each shard by itself.
+  const store =
+    cluster !== undefined && fallbacks.single === undefined
+      ? createRedisStore(cluster, { ...options, keyPrefix: `${keyPrefix}rate` })
+      : createBackendStore(redis, { ...options, keyPrefix: 'rate' });
   const limiter = createLimiter({ store, insurance: memory }, policy);
   limiter.events.on('insured', (reason) => {
     logger.warn({ reason: reason.message }, 'rate limit: Redis does not answer; counting in this process');
@@ -137,5 +145,5 @@ function composeAuth({ auth }: Config, { database, jwtSecret }: Backends, logger
     {},
     { secret: jwtSecret, issuer: auth.jwtIssuer, audience: auth.jwtAudience, ttlSeconds: auth.accessTokenTtlSeconds },
   );
-  return { accounts, sessions, accessTokens };
+  return { accounts, sessions, accessTokens, hasher };
 }

@@ -2,21 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import { numberedClusterNodes, parseClusterNodes, type NodeAddress } from './clusterNodes.ts';
+import { redisConfig, type RedisConfig } from './redisConfig.ts';
 import { secretNames, settings } from './settings.ts';
 import { trustedProxies, type TrustedProxies } from './trustedProxies.ts';
-
-/** How Redis is reached: named nodes, or what Sluice starts by itself. */
-export type RedisConfig =
-  | {
-      readonly mode: 'cluster';
-      readonly nodes: readonly NodeAddress[];
-      readonly username: string | undefined;
-      readonly password: string | undefined;
-      readonly tls: boolean;
-      readonly reachVia: string | undefined;
-    }
-  | { readonly mode: 'embedded'; readonly backend: 'auto' | 'cluster' | 'memory' };
 
 /** How Postgres is reached. */
 export interface PostgresConfig {
@@ -65,10 +53,13 @@ export interface Config {
     readonly shutdownDelayMs: number;
     readonly shutdownTimeoutMs: number;
   };
+  /** `adminToken` undefined: admin routes are open, or refused in production. */
+  readonly adminToken: string | undefined;
+  readonly healthCheck: { readonly intervalMs: number; readonly timeoutMs: number };
   readonly log: { readonly level: string; readonly format: 'json' | 'pretty' | undefined };
   readonly auth: AuthConfig;
   readonly rateLimit: RateLimitConfig;
-  readonly redis: RedisConfig & { readonly keyPrefix: string };
+  readonly redis: RedisConfig;
   readonly postgres: PostgresConfig;
 }
 
@@ -103,7 +94,8 @@ export function loadConfig(env: Env): Config {
     }
   };
   const proxies = attempt('TRUST_PROXY', () => trustedProxies(values.TRUST_PROXY));
-  const redis = redisConfig(values, given, attempt);
+  const { redis, problems: redisProblems } = redisConfig(values, given);
+  problems.push(...redisProblems);
   if (values.NODE_ENV === 'production') problems.push(...productionProblems(values, redis));
   if (problems.length > 0 || proxies === undefined || redis === undefined) throw new ConfigError(problems);
   return deepFreeze(toConfig(values, proxies, redis));
@@ -120,32 +112,6 @@ function parseValues(given: Env, problems: string[]): Values {
   return Object.fromEntries(values) as Values;
 }
 
-function redisConfig(
-  values: Values,
-  given: Env,
-  attempt: <T>(name: string, read: () => T) => T | undefined,
-): RedisConfig | undefined {
-  const numbered = attempt('REDIS_NODE_*', () => numberedClusterNodes(given));
-  const text = values.REDIS_CLUSTER_NODES;
-  const listed = text === undefined ? [] : attempt('REDIS_CLUSTER_NODES', () => parseClusterNodes(text));
-  if (numbered === undefined || listed === undefined) return undefined;
-  if (numbered.length > 0 && listed.length > 0) {
-    return attempt('REDIS_CLUSTER_NODES', () => {
-      throw new Error('is set, and so is REDIS_NODE_1_HOST: keep one of the two');
-    });
-  }
-  const nodes = [...listed, ...numbered];
-  if (nodes.length === 0) return { mode: 'embedded', backend: values.EMBEDDED_REDIS };
-  return {
-    mode: 'cluster',
-    nodes,
-    username: values.REDIS_CLUSTER_USERNAME,
-    password: values.REDIS_CLUSTER_PASSWORD,
-    tls: values.REDIS_CLUSTER_TLS,
-    reachVia: values.REDIS_CLUSTER_REACH_VIA,
-  };
-}
-
 /** Secrets that stand in public examples; a production start refuses them. */
 const publicSecrets = /change.?me|secret.?key|your.?secret|default|example|password|12345678/i;
 
@@ -156,11 +122,19 @@ function productionProblems(values: Values, redis: RedisConfig | undefined): str
   } else if (publicSecrets.test(values.JWT_SECRET) || new Set(values.JWT_SECRET).size < 12) {
     problems.push('JWT_SECRET: looks like a placeholder; make one with: openssl rand -base64 48');
   }
+  if (values.ADMIN_TOKEN !== undefined && (publicSecrets.test(values.ADMIN_TOKEN) || new Set(values.ADMIN_TOKEN).size < 8)) {
+    problems.push('ADMIN_TOKEN: looks like a placeholder; make one with: openssl rand -hex 24');
+  }
   if (values.DATABASE_URL === undefined) {
     problems.push('DATABASE_URL: is required in production, where no Postgres is embedded');
   }
   if (redis?.mode === 'embedded') {
-    problems.push('REDIS_CLUSTER_NODES: is required in production, where no Redis is embedded');
+    problems.push(
+      'REDIS_CLUSTER_NODES: a Redis must be named in production, where none is embedded: this, REDIS_URL, REDIS_HOST or UPSTASH_REDIS_REST_URL',
+    );
+  }
+  if (redis?.mode === 'upstash' && !redis.url.startsWith('https:')) {
+    problems.push('UPSTASH_REDIS_REST_URL: must start with https:// in production, as the token goes with each request');
   }
   if (values.BCRYPT_COST < 10) problems.push('BCRYPT_COST: must be at least 10 in production');
   return problems;
@@ -179,6 +153,8 @@ function toConfig(values: Values, proxies: TrustedProxies, redis: RedisConfig): 
       shutdownDelayMs: values.SHUTDOWN_DELAY_MS,
       shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
     },
+    adminToken: values.ADMIN_TOKEN,
+    healthCheck: { intervalMs: values.HEALTH_CHECK_INTERVAL_MS, timeoutMs: values.HEALTH_CHECK_TIMEOUT_MS },
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
     auth: {
       jwtSecret: values.JWT_SECRET,
@@ -198,7 +174,7 @@ function toConfig(values: Values, proxies: TrustedProxies, redis: RedisConfig): 
       ipv6Prefix: values.RATE_LIMIT_IPV6_PREFIX,
       redisDeadlineMs: values.RATE_LIMIT_REDIS_DEADLINE_MS,
     },
-    redis: { ...redis, keyPrefix: values.REDIS_KEY_PREFIX },
+    redis,
     postgres: {
       url: values.DATABASE_URL,
       poolSize: values.DATABASE_POOL_SIZE,

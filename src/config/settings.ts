@@ -68,6 +68,23 @@ export const settings = {
   SHUTDOWN_TIMEOUT_MS: duration(15_000).meta(
     doc('service', 'After SIGTERM: requests in flight that are not done by then are cut.'),
   ),
+  ADMIN_TOKEN: z
+    .string()
+    .min(16, { error: 'must have at least 16 characters (try: openssl rand -hex 24)' })
+    .optional()
+    .meta(
+      doc(
+        'service',
+        'Bearer token for /api/admin, /api/consistency and /metrics. Unset: they are open, but in production refused.',
+        { example: '<openssl rand -hex 24>', secret: true },
+      ),
+    ),
+  HEALTH_CHECK_INTERVAL_MS: integer(100, 3_600_000)
+    .default(30_000)
+    .meta(doc('service', 'How often every node of the Redis Cluster is asked how it is.')),
+  HEALTH_CHECK_TIMEOUT_MS: integer(100, 60_000)
+    .default(2000)
+    .meta(doc('service', 'Longest time of such a check; a node that has not answered by then counts as silent.')),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -118,9 +135,9 @@ export const settings = {
   RATE_LIMIT_IPV6_PREFIX: integer(32, 128)
     .default(64)
     .meta(doc('rateLimit', 'IPv6 clients are counted by network of this prefix length.')),
-  RATE_LIMIT_REDIS_DEADLINE_MS: integer(5, 100)
-    .default(50)
-    .meta(doc('rateLimit', 'A count that Redis has not answered by then is made in this process instead.')),
+  RATE_LIMIT_REDIS_DEADLINE_MS: integer(5, 5000)
+    .default(75)
+    .meta(doc('rateLimit', 'A count that Redis has not answered by then is made in this process instead. Upstash over the internet needs more.')),
 
   REDIS_CLUSTER_NODES: z
     .string()
@@ -147,6 +164,51 @@ export const settings = {
         example: '127.0.0.1',
       }),
     ),
+  REDIS_URL: z
+    .string()
+    .optional()
+    .meta(
+      doc('redis', 'A single Redis in place of the cluster (rediss:// for TLS), or beside it with REDIS_FALLBACK_TO_SINGLE.', {
+        example: 'redis://:<password>@localhost:6379/0',
+        secret: true,
+      }),
+    ),
+  REDIS_HOST: z
+    .string()
+    .optional()
+    .meta(doc('redis', 'The single Redis by its parts, in place of REDIS_URL.', { example: 'localhost' })),
+  // Kubernetes sets REDIS_PORT=tcp://… by itself where a service is named redis.
+  REDIS_PORT: z
+    .preprocess((value) => (typeof value === 'string' && value.startsWith('tcp://') ? undefined : value), integer(1, 65_535).optional())
+    .meta(doc('redis', 'Its port; 6379 unless given.', { example: '6379' })),
+  REDIS_USERNAME: z
+    .string()
+    .optional()
+    .meta(doc('redis', 'ACL user of the single Redis. Unset: the default user.', { example: 'sluice' })),
+  REDIS_PASSWORD: z
+    .string()
+    .optional()
+    .meta(doc('redis', 'Password of the single Redis.', { example: '<password>', secret: true })),
+  REDIS_DB: integer(0, 9999).optional().meta(doc('redis', 'Database of the single Redis; 0 unless given.', { example: '0' })),
+  REDIS_TLS: truth.optional().meta(doc('redis', 'Connect to the single Redis by TLS.', { example: 'true' })),
+  UPSTASH_REDIS_REST_URL: z
+    .string()
+    .regex(/^https?:\/\/[^\s]+$/, { error: 'must start with https://' })
+    .optional()
+    .meta(doc('redis', 'Upstash in place of the cluster.', { example: 'https://<name>.upstash.io' })),
+  UPSTASH_REDIS_REST_TOKEN: z
+    .string()
+    .optional()
+    .meta(doc('redis', 'Token of the Upstash database.', { example: '<token>', secret: true })),
+  REDIS_FALLBACK_TO_SINGLE: truth
+    .default(false)
+    .meta(doc('redis', 'When the whole cluster is lost, go on with the single Redis until it is back. Needs both.')),
+  REDIS_FALLBACK_TO_MEMORY: truth
+    .default(true)
+    .meta(doc('redis', 'When every Redis is lost, go on in the memory of this process until one is back.')),
+  REDIS_COMMAND_TIMEOUT_MS: integer(10, 60_000)
+    .default(500)
+    .meta(doc('redis', 'A command that Redis has not answered by then has failed. (Rate limits: RATE_LIMIT_REDIS_DEADLINE_MS.)')),
   REDIS_KEY_PREFIX: z.string().max(64).default('sluice:').meta(doc('redis', 'Put before every key.')),
   EMBEDDED_REDIS: z
     .enum(['auto', 'cluster', 'memory'])

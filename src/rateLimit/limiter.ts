@@ -27,8 +27,9 @@ export interface Decision {
   readonly countedBy: 'store' | 'insurance';
 }
 
-/** `insured`: the insurance has taken over (with the reason). `restored`: the store answers again. */
+/** `decided`: every decision. `insured`: the insurance has taken over (with the reason). `restored`: the store answers again. */
 export interface LimiterEvents {
+  decided: [decision: Decision];
   insured: [reason: Error];
   restored: [];
 }
@@ -84,13 +85,15 @@ export function createLimiter(
     },
     async consume(key, points = 1) {
       const { window, countedBy } = await count(key, points);
-      return {
+      const decision: Decision = {
         policy,
         allowed: window.consumedPoints <= policy.points,
         remaining: Math.max(policy.points - window.consumedPoints, 0),
         msBeforeNext: Math.max(window.msBeforeNext, 1),
         countedBy,
       };
+      events.emit('decided', decision);
+      return decision;
     },
   };
 }

@@ -7,8 +7,9 @@
  * too strict by one for that client, never too lax.
  *
  * When the cluster fails: not connected → rejected at once. Dead master → rejected as its connection closes. Frozen
- * master → rejected after `deadlineMs`. In each case the topology is read again soon. Calls in flight are bounded, so
- * that a frozen master cannot collect them without end.
+ * master → rejected after `deadlineMs`. After a few of these the shard's circuit breaker opens, and its keys are
+ * rejected at once and cost nothing until a probe is answered or the slots have a new owner. In each case the topology
+ * is read again soon. Calls in flight are bounded, so that a frozen master cannot collect them without end.
  */
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { createAnswerDeadline } from '../redis/answerDeadline.ts';
@@ -34,7 +35,7 @@ export interface RedisStoreOptions {
 
 /** See the module's header. */
 export function createRedisStore(
-  client: Pick<ClusterClient, 'cluster' | 'reportTrouble'>,
+  client: Pick<ClusterClient, 'cluster' | 'guard' | 'reportTrouble'>,
   { points, durationSeconds, keyPrefix, deadlineMs, maxInFlight = 10_000 }: RedisStoreOptions,
 ): CounterStore {
   const limiter = new RateLimiterRedis({
@@ -63,7 +64,7 @@ export function createRedisStore(
         client.reportTrouble();
         throw new TooManyInFlightError(`${maxInFlight} counts already wait for an answer`);
       }
-      return deadline.watch(count(key, amount));
+      return client.guard(`${keyPrefix}:${key}`, () => count(key, amount), deadline);
     },
   };
 }

@@ -7,50 +7,67 @@
  * ticks of a fifth of the deadline each, and after each tick the sockets are read once before anything expires. In a
  * process that is not starved that is the deadline in ms (at most a fifth more); in one that is, it stretches.
  *
- * All calls share one timer, which runs only while calls wait. A late outcome is absorbed.
+ * All calls share one timer, which runs only while calls wait. Each tick has a list of the calls that are due at it,
+ * linked through the calls themselves: to add or remove one allocates nothing, and a settled call is held by nobody.
+ * A late outcome is absorbed.
  */
 
-/** No answer came in time. */
+/**
+ * The command was sent and no answer came: not in time, or (`cause`) the connection was lost first. It may have been
+ * done.
+ */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
 }
 
+/** Something that waits for an answer, and the links by which the deadline finds it; null where there is none. */
+export interface Watched {
+  before: Watched | null;
+  after: Watched | null;
+  /** The deadline has passed; the call is no longer in any list. */
+  expire(error: NoAnswerError): void;
+}
+
 /** See the module's header. */
 export interface AnswerDeadline {
-  /** Calls that wait for an answer, given up ones included: their commands still occupy the connection. */
+  readonly deadlineMs: number;
+  /** Calls of `watch` that wait for an answer, given up ones included: their commands still occupy the connection. */
   readonly waiting: number;
   /**
    * Waits for `work` until the deadline.
    * @throws {NoAnswerError} when it passes; else what `work` throws.
    */
   watch<T>(work: Promise<T>): Promise<T>;
+  /** The same for a caller that settles by itself: until `remove`, `call.expire` is called once when time is up. */
+  add(call: Watched): void;
+  /** The call is settled. Harmless when it has expired. */
+  remove(call: Watched): void;
 }
 
 const ticksPerDeadline = 5;
-
-interface Call {
-  readonly startTick: number;
-  settled: boolean;
-  expire(): void;
-}
+/** One list for each tick ahead, one for the tick that is being expired. */
+const listCount = ticksPerDeadline + 2;
 
 /** `deadlineMs` in ms; `onMiss` is told of each call given up. */
 export function createAnswerDeadline(onMiss: () => void, { deadlineMs }: { deadlineMs: number }): AnswerDeadline {
-  // All calls have the same deadline, so the oldest is always first.
-  const calls: Call[] = [];
+  const lists = Array.from({ length: listCount }, emptyList);
   let tick = 0;
+  let expiredTick = 0;
+  let watching = 0;
   let waiting = 0;
   let timer: NodeJS.Timeout | undefined;
 
   const expireOverdue = () => {
-    let overdue = 0;
-    for (const call of calls) {
-      if (!call.settled && tick - call.startTick <= ticksPerDeadline) break;
-      overdue += 1;
-      if (!call.settled) call.expire();
+    while (expiredTick < tick) {
+      expiredTick += 1;
+      const list = lists[expiredTick % listCount] as Watched;
+      for (let call = list.after; call !== null; call = list.after) {
+        remove(call);
+        onMiss();
+        call.expire(new NoAnswerError(`no answer within ${deadlineMs} ms`));
+      }
     }
-    calls.splice(0, overdue);
-    if (calls.length > 0) return;
+    if (watching > 0) return;
     clearInterval(timer);
     timer = undefined;
   };
@@ -58,40 +75,54 @@ export function createAnswerDeadline(onMiss: () => void, { deadlineMs }: { deadl
     tick += 1;
     setImmediate(expireOverdue);
   };
+  const add = (call: Watched) => {
+    timer ??= setInterval(onTick, deadlineMs / ticksPerDeadline);
+    watching += 1;
+    const list = lists[(tick + ticksPerDeadline + 1) % listCount] as Watched;
+    call.before = list;
+    call.after = list.after;
+    if (list.after !== null) list.after.before = call;
+    list.after = call;
+  };
+  const remove = (call: Watched) => {
+    if (call.before === null) return;
+    watching -= 1;
+    call.before.after = call.after;
+    if (call.after !== null) call.after.before = call.before;
+    call.before = null;
+    call.after = null;
+  };
 
   return {
+    deadlineMs,
     get waiting() {
       return waiting;
     },
+    add,
+    remove,
     watch<T>(work: Promise<T>): Promise<T> {
       waiting += 1;
-      timer ??= setInterval(onTick, deadlineMs / ticksPerDeadline);
       return new Promise<T>((resolve, reject) => {
-        const call: Call = {
-          startTick: tick,
-          settled: false,
-          expire() {
-            call.settled = true;
-            onMiss();
-            reject(new NoAnswerError(`no answer within ${deadlineMs} ms`));
-          },
-        };
-        calls.push(call);
-        const settle = () => {
-          waiting -= 1;
-          call.settled = true;
-        };
+        const call: Watched = { before: null, after: null, expire: reject };
+        add(call);
         work.then(
           (value) => {
-            settle();
+            waiting -= 1;
+            remove(call);
             resolve(value);
           },
           (error: Error) => {
-            settle();
+            waiting -= 1;
+            remove(call);
             reject(error);
           },
         );
       });
     },
   };
+}
+
+/** A list's head; never expires. */
+function emptyList(): Watched {
+  return { before: null, after: null, expire: () => undefined };
 }

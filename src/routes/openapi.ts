@@ -6,6 +6,7 @@ import { Router } from 'express';
 import { z } from 'zod';
 import { errorTable, type ErrorCode } from '../errors.ts';
 import { authSchemas } from './authSchemas.ts';
+import { redisHealthSchemas } from './redisHealthSchemas.ts';
 
 type Schema = z.ZodType;
 
@@ -17,6 +18,10 @@ interface Operation {
   readonly success: readonly [status: number, body?: Schema];
   readonly errors: readonly ErrorCode[];
   readonly bearer?: true;
+  /** Needs the ADMIN_TOKEN. */
+  readonly admin?: true;
+  /** Of success; JSON unless given. */
+  readonly contentType?: string;
   /** Answered without being counted. */
   readonly unlimited?: true;
 }
@@ -35,6 +40,9 @@ const bodyErrors = ['invalid_request', 'malformed_json', 'payload_too_large', 'u
 const databaseErrors = ['database_unavailable', 'overloaded', 'deadline_exceeded'] as const;
 const writeErrors = [...databaseErrors, 'outcome_unknown'] as const;
 const { register, login, refresh, logout, password, userAnswer, tokensAnswer } = authSchemas;
+
+const adminErrors = ['missing_token', 'invalid_token', 'forbidden'] as const;
+const exposition = { success: [200, z.string()], contentType: 'text/plain', admin: true, errors: adminErrors } as const;
 
 const operations: Readonly<Record<string, Operation>> = {
   'POST /register': {
@@ -67,6 +75,21 @@ const operations: Readonly<Record<string, Operation>> = {
   'GET /health': { summary: 'How the service is', success: [200, health], errors: [] },
   'GET /livez': { summary: 'Does the process turn', success: [200, z.object({ status: z.literal('ok') })], errors: [], unlimited: true },
   'GET /readyz': { summary: 'Can it do its work; 503 while it cannot', success: [200, readiness], errors: [], unlimited: true },
+  'GET /api/health/cache': { summary: 'How Redis is', success: [200, redisHealthSchemas.cacheHealth], errors: [] },
+  'GET /api/admin/cache/stats': {
+    summary: 'What the Redis client counted since its start',
+    success: [200, redisHealthSchemas.cacheStats],
+    admin: true,
+    errors: adminErrors,
+  },
+  'GET /api/admin/cache/cluster': {
+    summary: 'The cluster as the health monitor last saw it',
+    success: [200, redisHealthSchemas.cacheCluster],
+    admin: true,
+    errors: adminErrors,
+  },
+  'GET /metrics': { summary: 'All metrics, for Prometheus. Not counted when the token is right', ...exposition },
+  'GET /metrics/redis-cluster': { summary: 'The Redis metrics, for Prometheus. Not counted when the token is right', ...exposition },
   'GET /openapi.json': { summary: 'This document', success: [200], errors: [] },
 };
 
@@ -92,23 +115,30 @@ export function openApiDocument(): Record<string, unknown> {
     info: { title: 'Sluice', version: '0.1.0', description: 'Accounts and tokens behind a rate limit on Redis Cluster.' },
     paths,
     components: {
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, adminToken },
       schemas: { Problem: problemSchema },
     },
   };
 }
 
-function describe({ summary, body, success: [status, answer], errors, bearer, unlimited }: Operation): Record<string, unknown> {
+const adminToken = {
+  type: 'http',
+  scheme: 'bearer',
+  description: "The service's ADMIN_TOKEN. Without one these routes are open, but in production refused.",
+};
+
+function describe({ summary, body, success: [status, answer], errors, bearer, admin, contentType, unlimited }: Operation): Record<string, unknown> {
   const all: ErrorCode[] = unlimited === true ? [...errors] : [...errors, 'rate_limited'];
   return {
     summary,
     ...(bearer === true && { security: [{ bearer: [] }] }),
+    ...(admin === true && { security: [{ adminToken: [] }] }),
     ...(body !== undefined && { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body) } } } }),
     responses: {
       [status]: {
         description: status === 204 ? 'Done' : 'Success',
         ...(unlimited !== true && { headers: rateLimitHeaders }),
-        ...(answer !== undefined && { content: { 'application/json': { schema: jsonSchema(answer) } } }),
+        ...(answer !== undefined && { content: { [contentType ?? 'application/json']: { schema: jsonSchema(answer) } } }),
       },
       ...problemResponses(all),
     },

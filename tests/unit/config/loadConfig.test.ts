@@ -47,6 +47,7 @@ describe('a bad value', () => {
     ['LOG_LEVEL', 'loud'],
     ['DATABASE_URL', 'mysql://db/sluice'],
     ['JWT_SECRET', 'short'],
+    ['ADMIN_TOKEN', 'fifteen-letters'],
     ['REDIS_CLUSTER_NODES', 'redis-1:0'],
     ['REDIS_CLUSTER_TLS', 'maybe'],
     ['TRUST_PROXY', 'true'],
@@ -115,6 +116,76 @@ describe('cluster nodes', () => {
   });
 });
 
+describe('the Redis that is used', () => {
+  const cluster = { REDIS_CLUSTER_NODES: 'h1' };
+  const single = { REDIS_URL: 'redis://:pa%3Ass@h2:7000/3' };
+  const upstash = { UPSTASH_REDIS_REST_URL: 'https://x.upstash.io', UPSTASH_REDIS_REST_TOKEN: 'token-of-upstash' };
+
+  it('is a single one by its URL', () => {
+    expect(loadConfig(single).redis).toMatchObject({
+      mode: 'single', host: 'h2', port: 7000, db: 3, username: undefined, password: 'pa:ss', tls: false,
+    });
+    expect(loadConfig({ REDIS_URL: 'rediss://user@[::1]' }).redis).toMatchObject({
+      mode: 'single', host: '::1', port: 6379, db: 0, username: 'user', tls: true,
+    });
+  });
+
+  it('is a single one by its parts', () => {
+    const env = { REDIS_HOST: 'h2', REDIS_PORT: '7001', REDIS_PASSWORD: 'p', REDIS_DB: '2', REDIS_TLS: 'true' };
+    expect(loadConfig(env).redis).toMatchObject({ mode: 'single', host: 'h2', port: 7001, password: 'p', db: 2, tls: true });
+    expect(loadConfig({ REDIS_HOST: 'h2' }).redis).toMatchObject({ mode: 'single', port: 6379, db: 0, tls: false });
+  });
+
+  it('is Upstash by its URL and token', () => {
+    expect(loadConfig(upstash).redis).toMatchObject({ mode: 'upstash', url: 'https://x.upstash.io', token: 'token-of-upstash' });
+  });
+
+  it('falls back to memory, and not to a single one, unless told otherwise', () => {
+    expect(loadConfig({}).redis).toMatchObject({ fallbacks: { single: undefined, memory: true }, commandTimeoutMs: 500 });
+    expect(loadConfig({ ...cluster, REDIS_FALLBACK_TO_MEMORY: 'false' }).redis.fallbacks.memory).toBe(false);
+  });
+
+  it('is the cluster, with the single one as its fallback, when both are named and the fallback is wanted', () => {
+    const { redis } = loadConfig({ ...cluster, ...single, REDIS_FALLBACK_TO_SINGLE: 'true' });
+    expect(redis.mode).toBe('cluster');
+    expect(redis.fallbacks.single).toEqual({ host: 'h2', port: 7000, db: 3, username: undefined, password: 'pa:ss', tls: false });
+  });
+
+  it.each([
+    [{ ...cluster, ...single }, /^REDIS_CLUSTER_NODES: .*REDIS_URL.*REDIS_FALLBACK_TO_SINGLE=true/],
+    [{ REDIS_NODE_1_HOST: 'h1', REDIS_HOST: 'h2' }, /^REDIS_NODE_1_HOST: .*REDIS_HOST/],
+    [{ ...cluster, ...upstash }, /^REDIS_CLUSTER_NODES: .*UPSTASH_REDIS_REST_URL: keep one/],
+    [{ ...single, ...upstash }, /^REDIS_URL: .*UPSTASH_REDIS_REST_URL: keep one/],
+    [{ ...cluster, REDIS_FALLBACK_TO_SINGLE: 'true' }, /^REDIS_FALLBACK_TO_SINGLE: needs a single Redis .*REDIS_URL or REDIS_HOST/],
+    [{ ...single, REDIS_FALLBACK_TO_SINGLE: 'true' }, /^REDIS_FALLBACK_TO_SINGLE: needs a cluster .*REDIS_CLUSTER_NODES/],
+    [{ ...single, REDIS_HOST: 'h3', REDIS_DB: '1' }, /^REDIS_URL: .*REDIS_HOST, REDIS_DB/],
+    [{ REDIS_URL: 'http://hunter2@h2' }, /^REDIS_URL: must be redis:/],
+    [{ REDIS_URL: 'redis://h2/zero' }, /^REDIS_URL: .*number of a database/],
+    [{ REDIS_HOST: 'redis://h2' }, /^REDIS_HOST: .*REDIS_URL/],
+    [{ REDIS_PASSWORD: 'hunter2' }, /^REDIS_PASSWORD: .*REDIS_HOST is not/],
+    [{ UPSTASH_REDIS_REST_URL: 'https://x' }, /^UPSTASH_REDIS_REST_TOKEN: is missing/],
+    [{ UPSTASH_REDIS_REST_TOKEN: 'hunter2' }, /^UPSTASH_REDIS_REST_URL: is missing/],
+    [{ REDIS_COMMAND_TIMEOUT_MS: '0' }, /^REDIS_COMMAND_TIMEOUT_MS: /],
+  ])('is in doubt with %j, and one problem names the variables', (env, problem) => {
+    const found = problems(env);
+    expect(found).toEqual([expect.stringMatching(problem)]);
+    expect(found.join()).not.toMatch(/hunter2|pa:ss|pa%3Ass/);
+  });
+
+  it('is not decided by the port that Kubernetes sets for a service named redis', () => {
+    expect(loadConfig({ REDIS_PORT: 'tcp://10.0.0.7:6379' }).redis.mode).toBe('embedded');
+  });
+
+  it('is in production any that is named, and Upstash only by TLS', () => {
+    const { REDIS_CLUSTER_NODES: _, ...rest } = production;
+    expect(loadConfig({ ...rest, ...single }).redis.mode).toBe('single');
+    expect(loadConfig({ ...rest, ...upstash }).redis.mode).toBe('upstash');
+    expect(problems({ ...rest, ...upstash, UPSTASH_REDIS_REST_URL: 'http://x' })).toEqual([
+      expect.stringMatching(/^UPSTASH_REDIS_REST_URL: .*https/),
+    ]);
+  });
+});
+
 describe('production', () => {
   it('starts with everything named', () => {
     expect(loadConfig(production).http.host).toBe('0.0.0.0');
@@ -123,6 +194,8 @@ describe('production', () => {
   it.each([
     ['JWT_SECRET', ''],
     ['JWT_SECRET', 'please-change-me-please-change-me-please'],
+    ['ADMIN_TOKEN', 'change-me-please-now'],
+    ['ADMIN_TOKEN', 'aaaaaaaaaaaaaaaa'],
     ['JWT_SECRET', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'],
     ['DATABASE_URL', ''],
     ['REDIS_CLUSTER_NODES', ''],
