@@ -17,13 +17,18 @@ const layers = [
   ['src/main.ts'],
 ];
 
-const zones = layers.flatMap((layer, height) =>
-  layer.map((target) => ({
-    target: `./${target}`,
-    from: layers.slice(height + 1).flat().map((path) => `./${path}`),
-    message: 'Imports point down only: see the layers in eslint.config.js.',
-  })),
-).filter(({ from }) => from.length > 0);
+const zones = layers
+  .flatMap((layer, height) =>
+    layer.map((target) => ({
+      target: `./${target}`,
+      from: layers
+        .slice(height + 1)
+        .flat()
+        .map((path) => `./${path}`),
+      message: 'Imports point down only: see the layers in eslint.config.js.',
+    })),
+  )
+  .filter(({ from }) => from.length > 0);
 
 const libraries = ['src/rateLimit', 'src/cache', 'src/redis'];
 

@@ -28,7 +28,15 @@ function requireRedis() {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 2, 2], env });
     // The package would start a server of its own on 6379; the tests start theirs on free ports.
-    const install = ['-o', 'Dpkg::Options::=--force-confold', 'install', '-y', '-qq', '--no-install-recommends', 'redis-server'];
+    const install = [
+      '-o',
+      'Dpkg::Options::=--force-confold',
+      'install',
+      '-y',
+      '-qq',
+      '--no-install-recommends',
+      'redis-server',
+    ];
     const { status } = spawnSync('apt-get', install, { stdio: ['ignore', 'ignore', 2], env });
     if (status === 0 && hasCommand('redis-server')) return;
   }

@@ -54,7 +54,10 @@ export function createApp(parts: AppParts): Express {
 /** An API serves no page: nothing may be loaded, framed or sniffed. */
 function securityHeaders() {
   return helmet({
-    contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
     strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: false },
   });
 }

@@ -23,10 +23,7 @@ export interface Backends extends OpenedRedis {
 const schemaPatienceMs = 1000;
 
 /** Opens all; each is noted in `closers` as soon as it is open. */
-export async function openBackends(
-  config: Config,
-  deps: Opening,
-): Promise<Backends> {
+export async function openBackends(config: Config, deps: Opening): Promise<Backends> {
   const { closers, signal } = deps;
   const binary = await embeddedServer(config, deps.logger);
   const embedsSomething =

@@ -94,7 +94,7 @@ async function main(): Promise<void> {
 
 /** Three lines to try. */
 function firstSteps(url: string): string {
-  const json = "-H 'Content-Type: application/json' -d '{\"email\":\"ada@example.com\",\"password\":\"correct horse\"}'";
+  const json = '-H \'Content-Type: application/json\' -d \'{"email":"ada@example.com","password":"correct horse"}\'';
   return `
 Sluice listens on ${url}. Try:
 

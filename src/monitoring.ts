@@ -10,13 +10,7 @@ import type { Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics, type MetricSources } from './observability/metrics/metrics.ts';
 import type { Limiter } from './rateLimit/limiter.ts';
 import { anomalyKinds } from './redis/health/anomalies.ts';
-import {
-  breakersOf,
-  nodeCounts,
-  overallStatus,
-  shardFigures,
-  type HealthSources,
-} from './redis/health/cacheHealth.ts';
+import { breakersOf, nodeCounts, overallStatus, shardFigures, type HealthSources } from './redis/health/cacheHealth.ts';
 import { createHealthMonitor, type HealthMonitor } from './redis/health/healthMonitor.ts';
 
 /** What the app and its routes need of it. */
@@ -55,15 +49,22 @@ function openMonitor(
 ): HealthMonitor | undefined {
   if (cluster === undefined || clusterTarget === undefined) return undefined;
   const { nodes, username, password, tls, reachVia } = clusterTarget;
-  const monitor = createHealthMonitor({ nodes, username, password, tls: tls === true, reachVia, report: () => redis.report() }, healthCheck);
+  const monitor = createHealthMonitor(
+    { nodes, username, password, tls: tls === true, reachVia, report: () => redis.report() },
+    healthCheck,
+  );
   cluster.breakers.events.on('state', () => monitor.checkSoon());
   for (const event of ['ready', 'unavailable'] as const) cluster.events.on(event, () => monitor.checkSoon());
   monitor.events.on('changed', ({ status, reasons }, before) => {
     const level = status !== 'healthy' ? 'warn' : before === undefined ? 'debug' : 'info';
     logger[level]({ status, reasons }, 'redis cluster: health');
   });
-  monitor.events.on('anomaly', ({ kind, subject, message }) => logger.warn({ kind, subject }, `redis cluster: anomaly: ${message}`));
-  monitor.events.on('resolved', ({ kind, subject }) => logger.info({ kind, subject }, 'redis cluster: anomaly resolved'));
+  monitor.events.on('anomaly', ({ kind, subject, message }) =>
+    logger.warn({ kind, subject }, `redis cluster: anomaly: ${message}`),
+  );
+  monitor.events.on('resolved', ({ kind, subject }) =>
+    logger.info({ kind, subject }, 'redis cluster: anomaly resolved'),
+  );
   monitor.events.on('failed', (error) => logger.error({ err: error }, 'redis cluster: health check failed: a defect'));
   return monitor;
 }
@@ -77,7 +78,7 @@ function metricSources(
   return {
     redis: {
       nodes: () => nodeCounts(health),
-      health: () => ({ healthy: 2, degraded: 1, unhealthy: 0 } as const)[overallStatus(health)],
+      health: () => (({ healthy: 2, degraded: 1, unhealthy: 0 }) as const)[overallStatus(health)],
       commands: () => backend.report().operations,
       latency: () => backend.report().latency,
     },

@@ -72,14 +72,19 @@ export async function openRedis(
   const primary = openPrimary(redis, clusterTarget, logger);
   const chain = [primary, ...fallbacksOf(redis)].filter((backend) => backend !== undefined);
   const [first = memory(redis), ...rest] = chain;
-  if (!(await waitUntilReady(first, patienceMs))) logger.warn(`redis: the ${first.type} is not ready yet; going on without it`);
+  if (!(await waitUntilReady(first, patienceMs)))
+    logger.warn(`redis: the ${first.type} is not ready yet; going on without it`);
   const fallback = createFallbackBackend([first, ...rest]);
   closers.push('redis', () => fallback.close());
   fallback.events.on('moved', ({ from, to, reason }) => {
     const level = to === first.type ? 'info' : 'warn';
     logger[level]({ from, to, reason }, 'redis: traffic has moved');
   });
-  return { redis: fallback, cluster: primary?.type === 'cluster' ? (primary as RedisCluster) : undefined, clusterTarget };
+  return {
+    redis: fallback,
+    cluster: primary?.type === 'cluster' ? (primary as RedisCluster) : undefined,
+    clusterTarget,
+  };
 }
 
 async function clusterTargetOf(
@@ -90,16 +95,29 @@ async function clusterTargetOf(
 ): Promise<ClusterClientOptions | undefined> {
   if (redis.mode === 'cluster') return redis;
   if (binary === undefined) return undefined;
-  const cluster = await startEmbeddedRedisCluster({ dir: join(dataDir, 'redis'), logger, binary, ...(signal && { signal }) });
+  const cluster = await startEmbeddedRedisCluster({
+    dir: join(dataDir, 'redis'),
+    logger,
+    binary,
+    ...(signal && { signal }),
+  });
   closers.push('embedded redis cluster', () => cluster.close());
   return { nodes: cluster.nodes };
 }
 
 /** `undefined`: there is none, memory serves alone. */
-function openPrimary(redis: RedisConfig, clusterTarget: ClusterClientOptions | undefined, logger: Logger): RedisBackend | undefined {
+function openPrimary(
+  redis: RedisConfig,
+  clusterTarget: ClusterClientOptions | undefined,
+  logger: Logger,
+): RedisBackend | undefined {
   const { keyPrefix, commandTimeoutMs } = redis;
   if (clusterTarget !== undefined) {
-    return createRedisCluster(clusterTarget.nodes, { ...clusterTarget, keyPrefix, commandTimeout: commandTimeoutMs }, { logger });
+    return createRedisCluster(
+      clusterTarget.nodes,
+      { ...clusterTarget, keyPrefix, commandTimeout: commandTimeoutMs },
+      { logger },
+    );
   }
   if (redis.mode === 'single') return createSingleRedis({ ...redis, keyPrefix, commandTimeoutMs });
   if (redis.mode === 'upstash') return createUpstashRedis({ ...redis, keyPrefix, commandTimeoutMs });
@@ -109,7 +127,9 @@ function openPrimary(redis: RedisConfig, clusterTarget: ClusterClientOptions | u
 function fallbacksOf(redis: RedisConfig): RedisBackend[] {
   const { fallbacks, keyPrefix, commandTimeoutMs } = redis;
   return [
-    ...(fallbacks.single === undefined ? [] : [createSingleRedis({ ...fallbacks.single, keyPrefix, commandTimeoutMs })]),
+    ...(fallbacks.single === undefined
+      ? []
+      : [createSingleRedis({ ...fallbacks.single, keyPrefix, commandTimeoutMs })]),
     ...(fallbacks.memory ? [memory(redis)] : []),
   ];
 }

@@ -93,7 +93,11 @@ async function compose(config: Config, logger: Logger, closers: Closers, signal?
 }
 
 /** On Redis with an insurance in memory; in memory alone where there is no Redis. */
-function composeLimiter({ rateLimit, redis: { keyPrefix, fallbacks } }: Config, { redis, cluster }: Backends, logger: Logger): Limiter {
+function composeLimiter(
+  { rateLimit, redis: { keyPrefix, fallbacks } }: Config,
+  { redis, cluster }: Backends,
+  logger: Logger,
+): Limiter {
   const policy = { name: 'default', points: rateLimit.points, durationSeconds: rateLimit.durationSeconds };
   const memory = createMemoryStore({}, policy);
   if (redis.status().preferred === 'memory') return createLimiter({ store: memory }, policy);
@@ -137,7 +141,8 @@ function composeAuth({ auth }: Config, { database, jwtSecret }: Backends, logger
       users: createUsersRepository(database),
       sessions,
       hasher,
-      onRehashFailed: (error) => logger.warn({ err: error }, 'a password hash could not be renewed at the configured cost'),
+      onRehashFailed: (error) =>
+        logger.warn({ err: error }, 'a password hash could not be renewed at the configured cost'),
     },
     { passwordMinLength: auth.passwordMinLength },
   );

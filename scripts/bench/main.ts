@@ -79,7 +79,10 @@ function verdict(lines: readonly BenchLine[]): string {
   if (own.length === 0) return 'Sluice was not measured.';
   const fastest = own.reduce((best, line) => (line.perSecond > best.perSecond ? line : best));
   const ratios = own.map(({ ratio }) => ratio).filter((ratio) => !Number.isNaN(ratio));
-  const least = ratios.length === 0 ? '' : `; ratio to the best peer ${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
+  const least =
+    ratios.length === 0
+      ? ''
+      : `; ratio to the best peer ${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
   return (
     `Sluice at its fastest: ${Math.round(fastest.perSecond).toLocaleString('en-US')} ${fastest.operation.toUpperCase()} a second ` +
     `with ${fastest.inFlight} in flight, p50 ${fastest.p50.toFixed(2)} ms, p99 ${fastest.p99.toFixed(2)} ms${least}.`

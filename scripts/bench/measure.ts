@@ -48,7 +48,7 @@ export async function measure(
   const startedAt = now();
   const endAt = startedAt + seconds * 1000;
   const caller = async (): Promise<void> => {
-    for (let begun = now(); begun < endAt; ) {
+    for (let begun = now(); begun < endAt;) {
       try {
         await call(pool[(random() * keyCount) | 0] as string);
         const ended = now();

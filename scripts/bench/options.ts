@@ -50,7 +50,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     },
   });
   if (values.help) return undefined;
-  if (positionals.length !== 1 || positionals[0] !== 'redis') throw new Error('say which bench: npm run bench -- redis');
+  if (positionals.length !== 1 || positionals[0] !== 'redis')
+    throw new Error('say which bench: npm run bench -- redis');
   return {
     clients: oneOf('--clients', values.clients, clientNames),
     operations: oneOf('--operations', values.operations, operations),

@@ -44,7 +44,9 @@ export async function runRedisBench(
     for (const client of options.clients) {
       const child = startChild<Ask, Answer>(new URL('./worker.js', import.meta.url), signal);
       children.set(client, child);
-      const connected = await child.ask({ kind: 'connect', client, nodes }, connectTimeoutMs).catch((error: Error) => error);
+      const connected = await child
+        .ask({ kind: 'connect', client, nodes }, connectTimeoutMs)
+        .catch((error: Error) => error);
       if (!(connected instanceof Error)) continue;
       signal.throwIfAborted();
       leftOut.push({ client, reason: connected.message });
@@ -58,7 +60,9 @@ export async function runRedisBench(
           for (const [client, child] of turned([...children], round)) {
             const slice = { kind: 'measure', operation, inFlight } as const;
             const ask = async (seconds: number): Promise<SliceResult> => {
-              const { result } = await child.ask({ ...slice, seconds }, seconds * 1000 + sliceGraceMs).catch(named(client));
+              const { result } = await child
+                .ask({ ...slice, seconds }, seconds * 1000 + sliceGraceMs)
+                .catch(named(client));
               if (result === undefined) throw new Error(`${client}: no result`);
               return result;
             };

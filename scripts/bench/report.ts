@@ -5,9 +5,15 @@ import type { BenchLine } from './summary.ts';
 /** Sentences and tables are the same; only the frame differs. */
 export function drawTable(lines: readonly BenchLine[]): string {
   const rows = lines.map(cells);
-  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)));
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
   const draw = (row: readonly string[]): string =>
-    row.map((cell, column) => (column === 0 || column === 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ');
+    row
+      .map((cell, column) =>
+        column === 0 || column === 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ');
   const blocks = rows.flatMap((row, index) => {
     const [line, before] = [lines[index], lines[index - 1]];
     const begins = before !== undefined && (before.operation !== line?.operation || before.inFlight !== line.inFlight);
@@ -23,7 +29,18 @@ export function markdownTable(lines: readonly BenchLine[]): string {
   return [row(headings), row(rule), ...lines.map((line) => row(cells(line)))].join('\n');
 }
 
-const headings = ['command', 'in flight', 'client', 'ops/s', 'lowest–highest', 'p50 ms', 'p99 ms', 'CPU s / 100k', 'to best peer', 'failed'];
+const headings = [
+  'command',
+  'in flight',
+  'client',
+  'ops/s',
+  'lowest–highest',
+  'p50 ms',
+  'p99 ms',
+  'CPU s / 100k',
+  'to best peer',
+  'failed',
+];
 
 function cells(line: BenchLine): string[] {
   const [lowest, highest] = line.range;

@@ -21,7 +21,11 @@ const senderAt = 40;
 const settleTimeoutMs = 15_000;
 
 /** Resolves when all other nodes know the node by its proxy. */
-export async function installCable(nodes: readonly NodeAddress[], victim: NodeAddress, signal: AbortSignal): Promise<Cable> {
+export async function installCable(
+  nodes: readonly NodeAddress[],
+  victim: NodeAddress,
+  signal: AbortSignal,
+): Promise<Cable> {
   let isCut = false;
   const proxies: SwallowingProxy[] = [];
   const close = async (): Promise<void> => {
@@ -33,14 +37,22 @@ export async function installCable(nodes: readonly NodeAddress[], victim: NodeAd
       head !== undefined && head.toString('latin1', senderAt, senderAt + name.length) === name;
     for (const node of nodes) {
       const isVictim = node.port === victim.port;
-      const bus = await startSwallowingProxy(node.host, node.port + busOffset, (head) => isCut && (isVictim || sentByVictim(head)));
+      const bus = await startSwallowingProxy(
+        node.host,
+        node.port + busOffset,
+        (head) => isCut && (isVictim || sentByVictim(head)),
+      );
       proxies.push(bus);
       await ask(node, 'CONFIG', 'SET', 'cluster-announce-bus-port', bus.port);
     }
     const front = await startSwallowingProxy(victim.host, victim.port, () => isCut);
     proxies.push(front);
     await ask(victim, 'CONFIG', 'SET', 'cluster-announce-port', front.port);
-    await untilKnown(nodes.filter(({ port }) => port !== victim.port), `${front.port}`, signal);
+    await untilKnown(
+      nodes.filter(({ port }) => port !== victim.port),
+      `${front.port}`,
+      signal,
+    );
   } catch (error) {
     await close();
     throw error;

@@ -53,7 +53,10 @@ async function write(options: ChaosOptions, felt: readonly Felt[], load: number)
     verdict(felt),
     ...options.scenarios.flatMap((name) => {
       const title = scenarios[name].title;
-      return [`## ${title.charAt(0).toUpperCase()}${title.slice(1)}`, markdownTable(felt.filter(({ scenario }) => scenario === name))];
+      return [
+        `## ${title.charAt(0).toUpperCase()}${title.slice(1)}`,
+        markdownTable(felt.filter(({ scenario }) => scenario === name)),
+      ];
     }),
   ];
   await writeSection(join(docsFolder, 'chaos.md'), '# Chaos\n', 'chaos', section.join('\n\n'));

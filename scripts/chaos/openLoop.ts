@@ -28,7 +28,10 @@ const mostOutcomes = 1_000_000;
 const mostErrors = 20;
 
 /** @param rate calls a second */
-export function startOpenLoop(call: () => Promise<unknown>, { rate, timeoutMs }: { rate: number; timeoutMs: number }): OpenLoop {
+export function startOpenLoop(
+  call: () => Promise<unknown>,
+  { rate, timeoutMs }: { rate: number; timeoutMs: number },
+): OpenLoop {
   const [at, ms, failure, errors]: [number[], number[], number[], string[]] = [[], [], [], []];
   const underWay = new Map<number, number>();
   const startedAt = clock();

@@ -11,7 +11,17 @@ export const callerTitles: Record<CallerName, string> = {
   'valkey-glide': 'valkey-glide',
 };
 
-const headings = ['client', 'calls', 'failed', 'over 100 ms', 'over 150 ms', 'worst ms', 'machine ms', 's to full service', 'remarks'];
+const headings = [
+  'client',
+  'calls',
+  'failed',
+  'over 100 ms',
+  'over 150 ms',
+  'worst ms',
+  'machine ms',
+  's to full service',
+  'remarks',
+];
 
 /** One scenario's table for the terminal. */
 export function drawTable(felt: readonly Felt[]): string {
@@ -19,7 +29,11 @@ export function drawTable(felt: readonly Felt[]): string {
   const widths = headings.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   const last = headings.length - 1;
   const draw = (row: string[]): string =>
-    row.map((cell, column) => (column === 0 || column === last ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ');
+    row
+      .map((cell, column) =>
+        column === 0 || column === last ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ');
   return `${rows.map((row) => draw(row).trimEnd()).join('\n')}\n`;
 }
 
@@ -27,7 +41,11 @@ export function drawTable(felt: readonly Felt[]): string {
 export function markdownTable(felt: readonly Felt[]): string {
   const row = (list: readonly string[]): string => `| ${list.join(' | ')} |`;
   const rule = headings.map((_, column) => (column === 0 || column === headings.length - 1 ? '---' : '---:'));
-  return [row(headings), row(rule), ...felt.map((one) => row(cells(one).map((cell) => cell.replaceAll('|', '\\|'))))].join('\n');
+  return [
+    row(headings),
+    row(rule),
+    ...felt.map((one) => row(cells(one).map((cell) => cell.replaceAll('|', '\\|')))),
+  ].join('\n');
 }
 
 function cells({ caller, toll, health, leftOut, machineMs }: Felt): string[] {
@@ -39,14 +57,22 @@ function cells({ caller, toll, health, leftOut, machineMs }: Felt): string[] {
     ...(commonest === undefined ? [] : [`mostly “${commonest.message}” (${commonest.count})`]),
   ];
   const service = Number.isFinite(secondsToFullService) ? secondsToFullService.toFixed(1) : 'not reached';
-  return [title, ...[calls, failed, over100, over150].map((count) => count.toLocaleString('en-US')), worst.toFixed(0), (machineMs ?? 0).toFixed(0), service, remarks.join('; ')];
+  return [
+    title,
+    ...[calls, failed, over100, over150].map((count) => count.toLocaleString('en-US')),
+    worst.toFixed(0),
+    (machineMs ?? 0).toFixed(0),
+    service,
+    remarks.join('; '),
+  ];
 }
 
 /** The goal for the service, as reached: one sentence. */
 export function verdict(felt: readonly Felt[]): string {
   const service = felt.flatMap(({ caller, toll }) => (caller === 'http' && toll !== undefined ? [toll] : []));
   if (service.length === 0) return 'The service was not measured.';
-  const sum = (pick: (toll: (typeof service)[number]) => number): number => service.reduce((total, toll) => total + pick(toll), 0);
+  const sum = (pick: (toll: (typeof service)[number]) => number): number =>
+    service.reduce((total, toll) => total + pick(toll), 0);
   const [calls, failed, late] = [sum(({ calls }) => calls), sum(({ failed }) => failed), sum(({ over150 }) => over150)];
   const worst = Math.max(...service.map((toll) => toll.worst));
   return (

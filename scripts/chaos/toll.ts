@@ -59,7 +59,10 @@ export function tollOf(outcomes: Outcomes, events: readonly number[], endedAt: n
 function fullService({ at, ms, failure }: Outcomes, events: readonly number[], endedAt: number): number {
   const lasted = events.map((begin, index) => {
     const end = events[index + 1] ?? endedAt;
-    const windows = Array.from({ length: Math.max(1, Math.ceil((end - begin) / windowMs)) }, () => ({ calls: 0, bad: 0 }));
+    const windows = Array.from({ length: Math.max(1, Math.ceil((end - begin) / windowMs)) }, () => ({
+      calls: 0,
+      bad: 0,
+    }));
     for (const [call, due] of at.entries()) {
       const window = due < begin || due >= end ? undefined : windows[Math.floor((due - begin) / windowMs)];
       if (window === undefined) continue;

@@ -4,11 +4,7 @@
  */
 import { openEmbeddedRedisCluster, type EmbeddedRedisCluster } from '../../src/embedded/redisCluster.ts';
 import { pause } from '../../src/deadline.ts';
-import {
-  readClusterView,
-  type ClusterNodeView,
-  type ClusterView,
-} from '../../src/redis/formation/clusterView.ts';
+import { readClusterView, type ClusterNodeView, type ClusterView } from '../../src/redis/formation/clusterView.ts';
 import { formatAddress, NodeConnection, type NodeAccess } from '../../src/redis/formation/nodeConnection.ts';
 import { parseNodeTable } from '../../src/redis/formation/nodeTable.ts';
 import { call, startCallers, summarise, type CallOutcome } from './callers.ts';
@@ -80,9 +76,7 @@ async function open(target: ClusterTarget, manual: boolean): Promise<Drill> {
   const { redis } = target;
   if (redis.mode === 'cluster') {
     if (!manual)
-      throw new Error(
-        'the nodes of REDIS_CLUSTER_NODES are not ours to kill; --manual hands a shard over instead',
-      );
+      throw new Error('the nodes of REDIS_CLUSTER_NODES are not ours to kill; --manual hands a shard over instead');
     const { username, password, tls, reachVia, nodes } = redis;
     const access = { username, password, tls };
     return {
@@ -92,8 +86,7 @@ async function open(target: ClusterTarget, manual: boolean): Promise<Drill> {
     };
   }
   const local = await openEmbeddedRedisCluster(await localOptions(target));
-  if (local === undefined)
-    throw new Error('no local cluster is running: npm run cluster -- up, or npm start');
+  if (local === undefined) throw new Error('no local cluster is running: npm run cluster -- up, or npm start');
   return { access: {}, local, look: () => local.view() };
 }
 
@@ -119,18 +112,11 @@ async function chooseVictim(
   return first;
 }
 
-async function holdsKey(
-  { address }: ClusterNodeView,
-  keyPrefix: string,
-  access: NodeAccess,
-): Promise<boolean> {
+async function holdsKey({ address }: ClusterNodeView, keyPrefix: string, access: NodeAccess): Promise<boolean> {
   const connection = new NodeConnection(address, access);
   try {
     const pattern = `${keyPrefix.replace(/[*?[\]\\]/g, '\\$&')}*`;
-    const [, keys] = (await connection.call('SCAN', 0, 'MATCH', pattern, 'COUNT', 10_000)) as [
-      string,
-      string[],
-    ];
+    const [, keys] = (await connection.call('SCAN', 0, 'MATCH', pattern, 'COUNT', 10_000)) as [string, string[]];
     return keys.length > 0;
   } finally {
     connection.close();

@@ -30,9 +30,7 @@ const colour = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '';
 
 async function up(target: ClusterTarget): Promise<number> {
   if (target.redis.mode === 'cluster') {
-    throw new Error(
-      'REDIS_CLUSTER_NODES is set: that cluster is not started here (unset it for a local one)',
-    );
+    throw new Error('REDIS_CLUSTER_NODES is set: that cluster is not started here (unset it for a local one)');
   }
   const startedAt = performance.now();
   const cluster = await startEmbeddedRedisCluster(await localOptions(target));
@@ -47,16 +45,13 @@ async function up(target: ClusterTarget): Promise<number> {
 
 async function status(target: ClusterTarget): Promise<number> {
   const { redis } = target;
-  const local =
-    redis.mode === 'embedded' ? await openEmbeddedRedisCluster(await localOptions(target)) : undefined;
+  const local = redis.mode === 'embedded' ? await openEmbeddedRedisCluster(await localOptions(target)) : undefined;
   if (redis.mode === 'embedded' && local === undefined) {
     say('no local cluster is running; npm run cluster -- up starts one\n');
     return 1;
   }
   const view =
-    redis.mode === 'cluster'
-      ? await readClusterView(redis.nodes, { ...redis, discover: true })
-      : await local?.view();
+    redis.mode === 'cluster' ? await readClusterView(redis.nodes, { ...redis, discover: true }) : await local?.view();
   if (view !== undefined) say(drawTopology(view, colour));
   return view?.healthy === true ? 0 : 1;
 }

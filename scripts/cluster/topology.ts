@@ -7,9 +7,7 @@ import { formatSlots, slotTotal } from '../../src/redis/formation/slots.ts';
 export function drawTopology({ nodes, healthy }: ClusterView, colour: boolean): string {
   const paint = (code: number, text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   const masters = nodes.filter(({ role, slotCount }) => role === 'master' && slotCount > 0);
-  const covered = masters
-    .filter(({ answered }) => answered)
-    .reduce((sum, { slotCount }) => sum + slotCount, 0);
+  const covered = masters.filter(({ answered }) => answered).reduce((sum, { slotCount }) => sum + slotCount, 0);
   const verdict = healthy ? paint(32, 'healthy') : paint(31, 'NOT healthy');
   const width = Math.max(...nodes.map(({ address }) => formatAddress(address).length));
   const line = (node: ClusterNodeView, branch: string): string[] => {
@@ -23,9 +21,7 @@ export function drawTopology({ nodes, healthy }: ClusterView, colour: boolean): 
   };
   const shards = masters.sort(bySlot).flatMap((master) => {
     const replicas = nodes.filter(({ role, masterId }) => role === 'replica' && masterId === master.id);
-    const branches = replicas.flatMap((replica, index) =>
-      line(replica, index === replicas.length - 1 ? '└─ ' : '├─ '),
-    );
+    const branches = replicas.flatMap((replica, index) => line(replica, index === replicas.length - 1 ? '└─ ' : '├─ '));
     return [...line(master, ''), ...branches, ''];
   });
   const ids = new Set(masters.map(({ id }) => id));

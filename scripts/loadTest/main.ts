@@ -17,9 +17,13 @@ async function firstOutcome({ url, timeoutMs }: LoadTestOptions): Promise<Outcom
   const agent = new Agent();
   const first = await sendOne(url, agent, timeoutMs);
   agent.destroy();
-  if (first.status === 0) throw new Error(`${url.href} does not answer (${first.error}). Is the service running? npm start`);
-  if (first.quota === undefined || first.resetSeconds === undefined || first.remaining === first.quota - 1) return first;
-  say(`this address has used part of its quota: waiting ${first.resetSeconds} s for a fresh window (--no-wait starts now)\n`);
+  if (first.status === 0)
+    throw new Error(`${url.href} does not answer (${first.error}). Is the service running? npm start`);
+  if (first.quota === undefined || first.resetSeconds === undefined || first.remaining === first.quota - 1)
+    return first;
+  say(
+    `this address has used part of its quota: waiting ${first.resetSeconds} s for a fresh window (--no-wait starts now)\n`,
+  );
   await sleep(first.resetSeconds * 1000 + 50);
   return undefined;
 }

@@ -40,7 +40,8 @@ export function judge(outcomes: readonly Outcome[], fresh = true): Verdict {
     windows = seen[quota - 1] ?? 0;
     const passed = allowed.length + usedBefore;
     const expected = Math.min(outcomes.length + usedBefore, quota);
-    if (seen.some((times, value) => times > (seen[value + 1] ?? windows))) faults.push('two requests of one window saw the same count');
+    if (seen.some((times, value) => times > (seen[value + 1] ?? windows)))
+      faults.push('two requests of one window saw the same count');
     if (passed > windows * quota) faults.push(`${passed} passed in ${windows} window(s) of ${quota}`);
     if (refused.length > 0 && seen[0] === 0) faults.push('a request was refused before the quota was used up');
     if (windows <= 1 && passed !== expected) faults.push(`${passed} passed, expected exactly ${expected}`);

@@ -70,7 +70,15 @@ export function createAccessTokens(
   return {
     issue({ userId, sessionId }) {
       const iat = nowSeconds();
-      const claims = { iss: issuer, aud: audience, sub: userId, sid: sessionId, jti: newTokenId(), iat, exp: iat + ttlSeconds };
+      const claims = {
+        iss: issuer,
+        aud: audience,
+        sub: userId,
+        sid: sessionId,
+        jti: newTokenId(),
+        iat,
+        exp: iat + ttlSeconds,
+      };
       return {
         accessToken: jwt.sign(claims, key, { algorithm, header: { alg: algorithm, typ: tokenType } }),
         expiresIn: ttlSeconds,

@@ -62,7 +62,11 @@ export function createPasswordHasher(
   { clock = () => performance.now() }: HasherDeps,
   { cost, concurrency, queueTimeoutMs }: HasherOptions,
 ): PasswordHasher {
-  const queue = new BoundedQueue(clock, { concurrency, maxWaitMs: queueTimeoutMs, expectedWorkMs: msPerRound * 2 ** cost });
+  const queue = new BoundedQueue(clock, {
+    concurrency,
+    maxWaitMs: queueTimeoutMs,
+    expectedWorkMs: msPerRound * 2 ** cost,
+  });
   const decoy = decoyHash(cost);
   return {
     async hash(password, signal) {

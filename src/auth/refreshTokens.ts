@@ -48,7 +48,11 @@ export function createRefreshTokens(
 }
 
 function describe(bytes: Buffer): RefreshToken {
-  return { text: bytes.toString('base64url'), lineageHash: sha256(bytes.subarray(0, lineageBytes)), hash: sha256(bytes) };
+  return {
+    text: bytes.toString('base64url'),
+    lineageHash: sha256(bytes.subarray(0, lineageBytes)),
+    hash: sha256(bytes),
+  };
 }
 
 function sha256(bytes: Buffer): Buffer {

@@ -50,7 +50,10 @@ export interface Sessions {
    * Starts a session for who has just authenticated.
    * @throws {SluiceError} `invalid_credentials` when the password was changed since it was verified.
    */
-  start(account: { readonly id: string; readonly passwordChangedAt: Date }, signal?: AbortSignal): Promise<SessionGrant>;
+  start(
+    account: { readonly id: string; readonly passwordChangedAt: Date },
+    signal?: AbortSignal,
+  ): Promise<SessionGrant>;
   /** @throws {SluiceError} `invalid_token` for an unknown, expired or reused token. */
   rotate(refreshToken: string, signal?: AbortSignal): Promise<SessionGrant>;
   /** Ends the session that the token belongs to; a token that belongs to none changes nothing. */
@@ -91,7 +94,8 @@ export function createSessions(
       if (token !== undefined) await repository.deleteByLineage(token.lineageHash, signal);
     },
 
-    revokeOthers: (userId, exceptSessionId, transaction) => repository.deleteOthers(userId, exceptSessionId, transaction),
+    revokeOthers: (userId, exceptSessionId, transaction) =>
+      repository.deleteOthers(userId, exceptSessionId, transaction),
     isLive: (sessionId, signal) => repository.isLive(sessionId, signal),
   };
 }

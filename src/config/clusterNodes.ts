@@ -63,6 +63,9 @@ export function numberedClusterNodes(env: Readonly<Record<string, string | undef
       if (host === undefined) throw new Error(`REDIS_NODE_${number}_PORT is set but REDIS_NODE_${number}_HOST is not`);
       const bare = host.replace(/^\[(.*)\]$/, '$1');
       if (!/^[A-Za-z0-9._:-]+$/.test(bare)) throw new Error(`REDIS_NODE_${number}_HOST is not a host name or address`);
-      return { host: bare, port: port === undefined ? defaultPort : parsePort(port, `REDIS_NODE_${number}_PORT=${port}`) };
+      return {
+        host: bare,
+        port: port === undefined ? defaultPort : parsePort(port, `REDIS_NODE_${number}_PORT=${port}`),
+      };
     });
 }

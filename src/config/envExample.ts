@@ -18,7 +18,8 @@ function describe(name: string, schema: z.ZodType): string[] {
   const fallback = defaultOf(schema);
   const comment = [`# ${text}`];
   if (secret === true) comment.push(`# As a file: ${name}_FILE=/run/secrets/${name.toLowerCase()}`);
-  if (name === 'REDIS_CLUSTER_NODES') comment.push('# The same, one by one: REDIS_NODE_1_HOST, REDIS_NODE_1_PORT, REDIS_NODE_2_HOST, …');
+  if (name === 'REDIS_CLUSTER_NODES')
+    comment.push('# The same, one by one: REDIS_NODE_1_HOST, REDIS_NODE_1_PORT, REDIS_NODE_2_HOST, …');
   const line = fallback === undefined ? `# ${name}=${example ?? ''}` : `${name}=${fallback}`;
   return [...comment, line];
 }

@@ -122,7 +122,10 @@ function productionProblems(values: Values, redis: RedisConfig | undefined): str
   } else if (publicSecrets.test(values.JWT_SECRET) || new Set(values.JWT_SECRET).size < 12) {
     problems.push('JWT_SECRET: looks like a placeholder; make one with: openssl rand -base64 48');
   }
-  if (values.ADMIN_TOKEN !== undefined && (publicSecrets.test(values.ADMIN_TOKEN) || new Set(values.ADMIN_TOKEN).size < 8)) {
+  if (
+    values.ADMIN_TOKEN !== undefined &&
+    (publicSecrets.test(values.ADMIN_TOKEN) || new Set(values.ADMIN_TOKEN).size < 8)
+  ) {
     problems.push('ADMIN_TOKEN: looks like a placeholder; make one with: openssl rand -hex 24');
   }
   if (values.DATABASE_URL === undefined) {
@@ -134,7 +137,9 @@ function productionProblems(values: Values, redis: RedisConfig | undefined): str
     );
   }
   if (redis?.mode === 'upstash' && !redis.url.startsWith('https:')) {
-    problems.push('UPSTASH_REDIS_REST_URL: must start with https:// in production, as the token goes with each request');
+    problems.push(
+      'UPSTASH_REDIS_REST_URL: must start with https:// in production, as the token goes with each request',
+    );
   }
   if (values.BCRYPT_COST < 10) problems.push('BCRYPT_COST: must be at least 10 in production');
   return problems;

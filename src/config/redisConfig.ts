@@ -31,7 +31,10 @@ export type RedisConfig = RedisPrimary & {
 };
 
 type Env = Readonly<Record<string, string | undefined>>;
-type Values = Pick<z.infer<z.ZodObject<typeof settings>>, keyof typeof settings & (`REDIS_${string}` | `UPSTASH_${string}` | 'EMBEDDED_REDIS')>;
+type Values = Pick<
+  z.infer<z.ZodObject<typeof settings>>,
+  keyof typeof settings & (`REDIS_${string}` | `UPSTASH_${string}` | 'EMBEDDED_REDIS')
+>;
 
 /** Each problem is one line that begins with the variable's name and says the fix; with any, there is no `redis`. */
 export function redisConfig(values: Values, given: Env): { redis: RedisConfig | undefined; problems: string[] } {
@@ -93,7 +96,9 @@ function singleOf(values: Values, given: Env, attempt: Attempt): Named<'single'>
   if (url !== undefined) {
     return attempt('REDIS_URL', () => {
       const address = parseRedisUrl(url);
-      const twice = partsOfUrl.filter((name) => values[name] !== undefined && (name !== 'REDIS_PASSWORD' || address.password !== undefined));
+      const twice = partsOfUrl.filter(
+        (name) => values[name] !== undefined && (name !== 'REDIS_PASSWORD' || address.password !== undefined),
+      );
       if (twice.length > 0) throw new Error(`is set, and so is ${twice.join(', ')}: the URL says that already`);
       return { mode: 'single' as const, ...address, password: address.password ?? values.REDIS_PASSWORD };
     });
@@ -102,7 +107,10 @@ function singleOf(values: Values, given: Env, attempt: Attempt): Named<'single'>
   if (host === undefined) {
     // A port alone may be Kubernetes's; the others were meant.
     const alone = partsOfUrl.slice(2).filter((name) => given[name] !== undefined);
-    for (const name of alone) attempt(name, () => { throw new Error('is set, but REDIS_HOST is not'); });
+    for (const name of alone)
+      attempt(name, () => {
+        throw new Error('is set, but REDIS_HOST is not');
+      });
     return undefined;
   }
   return attempt('REDIS_HOST', () => {
@@ -135,20 +143,30 @@ function addressOf({ host, port, db, username, password, tls }: SingleRedisAddre
 /** Two that are named and no word on which is the fallback: a guess would put counts where nobody looks for them. */
 function conflicts(values: Values, named: { cluster: unknown; single: unknown; upstash: unknown }): string[] {
   const names = [
-    ...(named.cluster === undefined ? [] : [values.REDIS_CLUSTER_NODES === undefined ? 'REDIS_NODE_1_HOST' : 'REDIS_CLUSTER_NODES']),
+    ...(named.cluster === undefined
+      ? []
+      : [values.REDIS_CLUSTER_NODES === undefined ? 'REDIS_NODE_1_HOST' : 'REDIS_CLUSTER_NODES']),
     ...(named.single === undefined ? [] : [values.REDIS_URL === undefined ? 'REDIS_HOST' : 'REDIS_URL']),
     ...(named.upstash === undefined ? [] : ['UPSTASH_REDIS_REST_URL']),
   ];
   const [first = '', ...others] = names;
   const fallsBack = values.REDIS_FALLBACK_TO_SINGLE;
   if (named.upstash !== undefined && others.length > 0) {
-    return [`${first}: is set, and so is ${others.join(' and ')}: keep one (Upstash cannot stand beside another Redis)`];
+    return [
+      `${first}: is set, and so is ${others.join(' and ')}: keep one (Upstash cannot stand beside another Redis)`,
+    ];
   }
   if (others.length > 0 && !fallsBack) {
-    return [`${first}: is set, and so is ${others.join(' and ')}: keep one, or set REDIS_FALLBACK_TO_SINGLE=true to use the second when the cluster is lost`];
+    return [
+      `${first}: is set, and so is ${others.join(' and ')}: keep one, or set REDIS_FALLBACK_TO_SINGLE=true to use the second when the cluster is lost`,
+    ];
   }
   if (!fallsBack) return [];
-  if (named.single === undefined) return ['REDIS_FALLBACK_TO_SINGLE: needs a single Redis beside the cluster: set REDIS_URL or REDIS_HOST, or leave this out'];
-  if (named.cluster === undefined) return ['REDIS_FALLBACK_TO_SINGLE: needs a cluster to fall back from: set REDIS_CLUSTER_NODES, or leave this out'];
+  if (named.single === undefined)
+    return [
+      'REDIS_FALLBACK_TO_SINGLE: needs a single Redis beside the cluster: set REDIS_URL or REDIS_HOST, or leave this out',
+    ];
+  if (named.cluster === undefined)
+    return ['REDIS_FALLBACK_TO_SINGLE: needs a cluster to fall back from: set REDIS_CLUSTER_NODES, or leave this out'];
   return [];
 }

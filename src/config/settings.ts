@@ -31,9 +31,12 @@ const duration = (defaultMs: number, maxMs = 600_000) => integer(1, maxMs).defau
 const truth = z
   .enum(['true', 'false', '1', '0', 'yes', 'no'], { error: 'must be true or false' })
   .transform((word) => word === 'true' || word === '1' || word === 'yes');
-const list = z
-  .string()
-  .transform((text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''));
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
 
 const doc = (group: SettingDoc['group'], text: string, more: Omit<SettingDoc, 'group' | 'text'> = {}): SettingDoc => ({
   group,
@@ -53,13 +56,15 @@ export const settings = {
     .meta(doc('service', 'Address to listen on. Unset: 127.0.0.1, in production 0.0.0.0.', { example: '127.0.0.1' })),
   PORT: integer(0, 65_535).default(3000).meta(doc('service', 'TCP port to listen on; 0 picks a free one.')),
   DATA_DIR: z.string().default('.data').meta(doc('service', 'Where the embedded Postgres and Redis keep their files.')),
-  TRUST_PROXY: list.default([]).meta(
-    doc(
-      'service',
-      'Proxies whose X-Forwarded-For is believed: addresses, CIDR ranges, or loopback, linklocal, uniquelocal; or the number of proxies in front (1 to 9). Unset: none.',
-      { example: '10.0.0.0/8,loopback' },
+  TRUST_PROXY: list
+    .default([])
+    .meta(
+      doc(
+        'service',
+        'Proxies whose X-Forwarded-For is believed: addresses, CIDR ranges, or loopback, linklocal, uniquelocal; or the number of proxies in front (1 to 9). Unset: none.',
+        { example: '10.0.0.0/8,loopback' },
+      ),
     ),
-  ),
   REQUEST_TIMEOUT_MS: duration(10_000).meta(doc('service', 'A request that takes longer is answered with 503.')),
   BODY_LIMIT_BYTES: integer(256, 1_048_576).default(8192).meta(doc('service', 'Larger bodies are answered with 413.')),
   SHUTDOWN_DELAY_MS: integer(0, 600_000)
@@ -117,13 +122,19 @@ export const settings = {
   HASH_CONCURRENCY: integer(1, 64)
     .optional()
     .meta(
-      doc('auth', 'Passwords hashed at once. Unset: what the cores and the thread pool allow, less one thread for DNS and files.', {
-        example: '3',
-      }),
+      doc(
+        'auth',
+        'Passwords hashed at once. Unset: what the cores and the thread pool allow, less one thread for DNS and files.',
+        {
+          example: '3',
+        },
+      ),
     ),
   UV_THREADPOOL_SIZE: integer(1, 1024)
     .default(4)
-    .meta(doc('auth', "Threads of Node's pool, which hash passwords and do DNS and file work. Node reads it by itself.")),
+    .meta(
+      doc('auth', "Threads of Node's pool, which hash passwords and do DNS and file work. Node reads it by itself."),
+    ),
   HASH_QUEUE_TIMEOUT_MS: duration(2000).meta(
     doc('auth', 'A login that would wait longer for a hash is refused with 503 and Retry-After.'),
   ),
@@ -137,7 +148,12 @@ export const settings = {
     .meta(doc('rateLimit', 'IPv6 clients are counted by network of this prefix length.')),
   RATE_LIMIT_REDIS_DEADLINE_MS: integer(5, 5000)
     .default(75)
-    .meta(doc('rateLimit', 'A count that Redis has not answered by then is made in this process instead. Upstash over the internet needs more.')),
+    .meta(
+      doc(
+        'rateLimit',
+        'A count that Redis has not answered by then is made in this process instead. Upstash over the internet needs more.',
+      ),
+    ),
 
   REDIS_CLUSTER_NODES: z
     .string()
@@ -168,10 +184,14 @@ export const settings = {
     .string()
     .optional()
     .meta(
-      doc('redis', 'A single Redis in place of the cluster (rediss:// for TLS), or beside it with REDIS_FALLBACK_TO_SINGLE.', {
-        example: 'redis://:<password>@localhost:6379/0',
-        secret: true,
-      }),
+      doc(
+        'redis',
+        'A single Redis in place of the cluster (rediss:// for TLS), or beside it with REDIS_FALLBACK_TO_SINGLE.',
+        {
+          example: 'redis://:<password>@localhost:6379/0',
+          secret: true,
+        },
+      ),
     ),
   REDIS_HOST: z
     .string()
@@ -179,7 +199,10 @@ export const settings = {
     .meta(doc('redis', 'The single Redis by its parts, in place of REDIS_URL.', { example: 'localhost' })),
   // Kubernetes sets REDIS_PORT=tcp://… by itself where a service is named redis.
   REDIS_PORT: z
-    .preprocess((value) => (typeof value === 'string' && value.startsWith('tcp://') ? undefined : value), integer(1, 65_535).optional())
+    .preprocess(
+      (value) => (typeof value === 'string' && value.startsWith('tcp://') ? undefined : value),
+      integer(1, 65_535).optional(),
+    )
     .meta(doc('redis', 'Its port; 6379 unless given.', { example: '6379' })),
   REDIS_USERNAME: z
     .string()
@@ -189,7 +212,9 @@ export const settings = {
     .string()
     .optional()
     .meta(doc('redis', 'Password of the single Redis.', { example: '<password>', secret: true })),
-  REDIS_DB: integer(0, 9999).optional().meta(doc('redis', 'Database of the single Redis; 0 unless given.', { example: '0' })),
+  REDIS_DB: integer(0, 9999)
+    .optional()
+    .meta(doc('redis', 'Database of the single Redis; 0 unless given.', { example: '0' })),
   REDIS_TLS: truth.optional().meta(doc('redis', 'Connect to the single Redis by TLS.', { example: 'true' })),
   UPSTASH_REDIS_REST_URL: z
     .string()
@@ -208,20 +233,33 @@ export const settings = {
     .meta(doc('redis', 'When every Redis is lost, go on in the memory of this process until one is back.')),
   REDIS_COMMAND_TIMEOUT_MS: integer(10, 60_000)
     .default(500)
-    .meta(doc('redis', 'A command that Redis has not answered by then has failed. (Rate limits: RATE_LIMIT_REDIS_DEADLINE_MS.)')),
+    .meta(
+      doc(
+        'redis',
+        'A command that Redis has not answered by then has failed. (Rate limits: RATE_LIMIT_REDIS_DEADLINE_MS.)',
+      ),
+    ),
   REDIS_KEY_PREFIX: z.string().max(64).default('sluice:').meta(doc('redis', 'Put before every key.')),
   EMBEDDED_REDIS: z
     .enum(['auto', 'cluster', 'memory'])
     .default('auto')
     .meta(
-      doc('redis', 'auto: a local cluster where redis-server or valkey-server is installed, else memory. cluster: that or a start-up error. memory: counters in this process.'),
+      doc(
+        'redis',
+        'auto: a local cluster where redis-server or valkey-server is installed, else memory. cluster: that or a start-up error. memory: counters in this process.',
+      ),
     ),
 
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, { error: 'must start with postgres:// or postgresql://' })
     .optional()
-    .meta(doc('postgres', 'Connection string.', { example: 'postgres://sluice:<password>@localhost:5432/sluice', secret: true })),
+    .meta(
+      doc('postgres', 'Connection string.', {
+        example: 'postgres://sluice:<password>@localhost:5432/sluice',
+        secret: true,
+      }),
+    ),
   DATABASE_POOL_SIZE: integer(1, 200).default(10).meta(doc('postgres', 'Connections held at most.')),
   DATABASE_CONNECT_TIMEOUT_MS: duration(3000).meta(
     doc('postgres', 'Longest wait for a connection, the wait for a free one included.'),

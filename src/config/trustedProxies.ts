@@ -3,8 +3,7 @@ import ipaddr from 'ipaddr.js';
 
 /** Trusted by address (`ranges`, in proxy-addr's notation) or by position (`hops` proxies in front). */
 export type TrustedProxies =
-  | { readonly by: 'range'; readonly ranges: readonly string[] }
-  | { readonly by: 'hops'; readonly hops: number };
+  { readonly by: 'range'; readonly ranges: readonly string[] } | { readonly by: 'hops'; readonly hops: number };
 
 const names = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
@@ -26,5 +25,7 @@ function checkRange(entry: string): string {
     );
   }
   if (ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry)) return entry;
-  throw new Error(`"${entry}" is not an address, a CIDR range, loopback, linklocal, uniquelocal, or a number from 1 to 9`);
+  throw new Error(
+    `"${entry}" is not an address, a CIDR range, loopback, linklocal, uniquelocal, or a number from 1 to 9`,
+  );
 }

@@ -35,7 +35,10 @@ const answerMs = 1000;
  */
 export async function lockDataDir(dir: string): Promise<DataDirLock> {
   await mkdir(dir, { recursive: true });
-  const prefix = `sluice-${createHash('sha256').update(await realpath(dir)).digest('hex').slice(0, 16)}-`;
+  const prefix = `sluice-${createHash('sha256')
+    .update(await realpath(dir))
+    .digest('hex')
+    .slice(0, 16)}-`;
   const giveUpAt = performance.now() + patienceMs;
   do {
     const lock = await tryOnce(prefix, giveUpAt);

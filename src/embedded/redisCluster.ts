@@ -28,9 +28,7 @@ export type { EmbeddedRedisCluster, EmbeddedRedisOptions };
  * Starts the folder's cluster, or adopts what runs of it, and waits until it is healthy.
  * @throws {Error} when a node does not start; {@link FormationTimeout} when they do not become a cluster.
  */
-export async function startEmbeddedRedisCluster(
-  options: EmbeddedRedisOptions,
-): Promise<EmbeddedRedisCluster> {
+export async function startEmbeddedRedisCluster(options: EmbeddedRedisOptions): Promise<EmbeddedRedisCluster> {
   const dir = resolve(options.dir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
@@ -51,10 +49,7 @@ export async function startEmbeddedRedisCluster(
     started.push(...nodes.filter((_, index) => running[index] !== true));
     await cluster.startNodes(started, options.host ?? '127.0.0.1');
     const { changed } = await cluster.heal(timeoutMs, options.signal);
-    options.logger.info(
-      { nodes: nodes.length, adopted, owned, changed },
-      'the embedded Redis Cluster is healthy',
-    );
+    options.logger.info({ nodes: nodes.length, adopted, owned, changed }, 'the embedded Redis Cluster is healthy');
     return cluster;
   } catch (error) {
     await Promise.allSettled(started.map((node) => node.stop()));

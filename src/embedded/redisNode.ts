@@ -81,10 +81,8 @@ export class RedisNode {
   /** Makes sure that the node has a host and a free port; another one than before when that one is in use. */
   async settle(host: string, taken: Set<number>): Promise<void> {
     this.#host = host;
-    const keeps =
-      this.#port !== undefined && !taken.has(this.#port) && (await isPortPairFree(host, this.#port));
-    if (!keeps || this.#port === undefined)
-      this.#port = await freePortPair(host, taken, this.#options.random);
+    const keeps = this.#port !== undefined && !taken.has(this.#port) && (await isPortPairFree(host, this.#port));
+    if (!keeps || this.#port === undefined) this.#port = await freePortPair(host, taken, this.#options.random);
     taken.add(this.#port);
   }
 

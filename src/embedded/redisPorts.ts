@@ -18,11 +18,7 @@ export async function isPortPairFree(host: string, port: number): Promise<boolea
  * @param taken ports not to be given out
  * @throws {Error} when none is free.
  */
-export async function freePortPair(
-  host: string,
-  taken: ReadonlySet<number>,
-  random: () => number,
-): Promise<number> {
+export async function freePortPair(host: string, taken: ReadonlySet<number>, random: () => number): Promise<number> {
   const count = highestPort - lowestPort + 1;
   const start = Math.floor(random() * count);
   for (let step = 0; step < count; step++) {

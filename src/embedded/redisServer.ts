@@ -47,9 +47,7 @@ async function inspect(command: string): Promise<RedisBinary | string> {
     return { command, product: name.toLowerCase() === 'valkey' ? 'valkey' : 'redis', version };
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    return isMissing
-      ? `${command} is not installed`
-      : `${command} cannot be run (${(error as Error).message})`;
+    return isMissing ? `${command} is not installed` : `${command} cannot be run (${(error as Error).message})`;
   }
 }
 

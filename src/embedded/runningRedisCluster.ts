@@ -68,11 +68,7 @@ export interface EmbeddedRedisCluster {
 export const defaultTimeoutMs = 30_000;
 
 /** Another process that is just starting or stopping the same cluster is waited for. */
-export async function lockPatiently(
-  dir: string,
-  timeoutMs: number,
-  signal?: AbortSignal,
-): Promise<DataDirLock> {
+export async function lockPatiently(dir: string, timeoutMs: number, signal?: AbortSignal): Promise<DataDirLock> {
   const giveUpAt = performance.now() + timeoutMs;
   for (;;) {
     try {

@@ -84,7 +84,8 @@ export async function serveWireProtocol(
         }
       }
     } catch (error) {
-      if (!socket.destroyed) logger.debug({ reason: (error as Error).message }, 'a connection to the embedded Postgres failed');
+      if (!socket.destroyed)
+        logger.debug({ reason: (error as Error).message }, 'a connection to the embedded Postgres failed');
     } finally {
       socket.destroy();
       if (dirty) await cleanUp();

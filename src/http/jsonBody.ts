@@ -34,7 +34,10 @@ function checkHeaders({ headers }: Request, limitBytes: number): void {
 
 /** `application/json`, with no charset or UTF-8. Other parameters mean nothing and are ignored. */
 function isJson(contentType: string | undefined): boolean {
-  const [type, ...parameters] = (contentType ?? '').toLowerCase().split(';').map((part) => part.trim());
+  const [type, ...parameters] = (contentType ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
   return type === 'application/json' && (charset === undefined || /^charset="?utf-?8"?$/.test(charset));
 }

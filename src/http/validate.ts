@@ -40,7 +40,8 @@ function dotted(path: readonly string[]): string {
 }
 
 function message(issue: RawIssue): string {
-  if (issue.code === 'invalid_type') return issue.input === undefined ? 'is required' : `must be ${withArticle(issue.expected)}`;
+  if (issue.code === 'invalid_type')
+    return issue.input === undefined ? 'is required' : `must be ${withArticle(issue.expected)}`;
   if (issue.code === 'too_big') return `must have at most ${issue.maximum} characters`;
   if (issue.code !== 'too_small') return 'is not valid';
   return Number(issue.minimum) === 1 ? 'must not be empty' : `must have at least ${issue.minimum} characters`;

@@ -18,7 +18,10 @@ export interface AdminOnly {
 export const adminPaths = ['/metrics', '/api/admin', '/api/consistency'];
 
 /** Makes the guard. */
-export function createAdminOnly(options: { readonly token: string | undefined; readonly production: boolean }): AdminOnly {
+export function createAdminOnly(options: {
+  readonly token: string | undefined;
+  readonly production: boolean;
+}): AdminOnly {
   const wanted = options.token === undefined ? undefined : digest(options.token);
   const refusal = (request: Request): SluiceError | undefined => {
     if (wanted === undefined) return options.production ? notConfigured() : undefined;

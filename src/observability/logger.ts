@@ -5,7 +5,15 @@ import { PinoPretty } from 'pino-pretty';
 export type { Logger };
 
 /** Fields that never reach a log line, wherever in an object they stand. */
-const secretFields = ['password', 'currentPassword', 'newPassword', 'accessToken', 'refreshToken', 'authorization', 'email'];
+const secretFields = [
+  'password',
+  'currentPassword',
+  'newPassword',
+  'accessToken',
+  'refreshToken',
+  'authorization',
+  'email',
+];
 
 /**
  * An error as it is logged: a database's error also carries rows (`detail: "Key (email)=(…) already exists"`), so only
@@ -13,7 +21,13 @@ const secretFields = ['password', 'currentPassword', 'newPassword', 'accessToken
  */
 function errorLine(error: Error & { code?: unknown }): Record<string, unknown> {
   const { name, message, code, stack, cause } = error;
-  return { name, message, ...(code !== undefined && { code }), stack, ...(cause instanceof Error && { cause: errorLine(cause) }) };
+  return {
+    name,
+    message,
+    ...(code !== undefined && { code }),
+    stack,
+    ...(cause instanceof Error && { cause: errorLine(cause) }),
+  };
 }
 
 /** What the logger needs to know. `format` unset: pretty where stdout is a terminal. */
@@ -32,6 +46,9 @@ export function createLogger({ level, format }: LoggerOptions): Logger {
   };
   const pretty = format === 'pretty' || (format === undefined && process.stdout.isTTY);
   return pretty
-    ? pino(options, PinoPretty({ colorize: process.stdout.isTTY, translateTime: 'HH:MM:ss.l', singleLine: true, sync: true }))
+    ? pino(
+        options,
+        PinoPretty({ colorize: process.stdout.isTTY, translateTime: 'HH:MM:ss.l', singleLine: true, sync: true }),
+      )
     : pino(options);
 }

@@ -119,7 +119,10 @@ export function createDatabase(deps: { logger: Logger; random?: () => number }, 
       return { session, release: () => (session.release(), giveBack()) };
     } catch (error) {
       // The pool goes on connecting when only the wait was given up: the slot is free when that ends.
-      connecting.then((client) => client.release()).catch(() => undefined).finally(giveBack);
+      connecting
+        .then((client) => client.release())
+        .catch(() => undefined)
+        .finally(giveBack);
       throw error;
     }
   }
@@ -164,7 +167,10 @@ export function createDatabase(deps: { logger: Logger; random?: () => number }, 
     slots.refuse(new SluiceError('shutting_down'));
     await pool.end();
     const goodbye = new Promise<void>((resolve) => setTimeout(resolve, 1000).unref());
-    await Promise.race([goodbye, Promise.all([...open].map((client) => new Promise((end) => client.once('end', end))))]);
+    await Promise.race([
+      goodbye,
+      Promise.all([...open].map((client) => new Promise((end) => client.once('end', end)))),
+    ]);
     for (const client of open) destroySocket(client);
   }
 

@@ -64,7 +64,8 @@ export const verdicts: Readonly<Record<string, Verdict>> = {
 };
 
 /** node-postgres says these without a code; each means that the connection is gone. */
-const lostConnection = /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|timeout expired)/;
+const lostConnection =
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|timeout expired)/;
 
 /** The client-side timer passed while the server's answer was awaited. */
 export class NoAnswerError extends Error {

@@ -72,7 +72,11 @@ export async function migrate(database: Database, options: MigrateOptions = {}):
 }
 
 /** The usual start, with nothing to do, takes no lock. */
-async function countPending(database: Database, migrations: readonly Migration[], signal?: AbortSignal): Promise<number> {
+async function countPending(
+  database: Database,
+  migrations: readonly Migration[],
+  signal?: AbortSignal,
+): Promise<number> {
   const options: QueryOptions = { repeatable: 'write', ...(signal && { signal }) };
   const [table] = await database.query<{ found: boolean }>(
     `SELECT to_regclass('schema_migrations') IS NOT NULL AS found`,
@@ -124,7 +128,9 @@ function pendingOf(migrations: readonly Migration[], rows: readonly AppliedRow[]
   }
   const pending = migrations.filter(({ version }) => !applied.has(version));
   if (pending[0] !== undefined && pending[0].version <= rows.length) {
-    throw new MigrationError(`Migration ${fileOf(pending[0])} is missing in the database, though later ones were applied.`);
+    throw new MigrationError(
+      `Migration ${fileOf(pending[0])} is missing in the database, though later ones were applied.`,
+    );
   }
   return pending;
 }

@@ -93,7 +93,9 @@ function final(error: unknown, verdict: Verdict): unknown {
       return unavailable(error);
     case 'contended':
     case 'overloaded':
-      return error instanceof SluiceError ? error : new SluiceError('overloaded', { retryAfterSeconds: 1, cause: error });
+      return error instanceof SluiceError
+        ? error
+        : new SluiceError('overloaded', { retryAfterSeconds: 1, cause: error });
   }
 }
 

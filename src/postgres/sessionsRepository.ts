@@ -39,7 +39,10 @@ export interface SessionsRepository {
   /** @returns `undefined` when the token is neither current nor, within the grace, the one before. */
   rotate(rotation: Rotation, graceSeconds: number, signal?: AbortSignal): Promise<SessionKey | undefined>;
   /** @returns the session that ended, and whether it had not expired yet. */
-  deleteByLineage(lineageHash: Buffer, signal?: AbortSignal): Promise<(SessionKey & { readonly wasLive: boolean }) | undefined>;
+  deleteByLineage(
+    lineageHash: Buffer,
+    signal?: AbortSignal,
+  ): Promise<(SessionKey & { readonly wasLive: boolean }) | undefined>;
   deleteOthers(userId: string, keptId: string, transaction?: Queryable): Promise<void>;
   isLive(id: string, signal?: AbortSignal): Promise<boolean>;
 }
@@ -78,7 +81,11 @@ const rotateSession = `
 /** Makes the repository. */
 export function createSessionsRepository(database: Database): SessionsRepository {
   return {
-    async insert({ id, userId, lineageHash, currentHash }, { passwordChangedAt, ttlSeconds, maxSessionsPerUser }, signal) {
+    async insert(
+      { id, userId, lineageHash, currentHash },
+      { passwordChangedAt, ttlSeconds, maxSessionsPerUser },
+      signal,
+    ) {
       const values = [id, userId, lineageHash, currentHash, passwordChangedAt, ttlSeconds, maxSessionsPerUser];
       const rows = await database.query(insertSession, values, repeatableWrite(signal));
       return rows.length === 1;
@@ -92,7 +99,11 @@ export function createSessionsRepository(database: Database): SessionsRepository
       const text = `
         DELETE FROM sessions WHERE lineage_hash = $1
         RETURNING id AS "sessionId", user_id AS "userId", expires_at > now() AS "wasLive"`;
-      const [row] = await database.query<SessionKey & { wasLive: boolean }>(text, [lineageHash], repeatableWrite(signal));
+      const [row] = await database.query<SessionKey & { wasLive: boolean }>(
+        text,
+        [lineageHash],
+        repeatableWrite(signal),
+      );
       return row;
     },
     async deleteOthers(userId, keptId, transaction) {

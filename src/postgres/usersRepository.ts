@@ -52,7 +52,11 @@ const insertUser = `
 export function createUsersRepository(database: Database): UsersRepository {
   return {
     async insert({ id, email, canonical, passwordHash }, signal) {
-      const [row] = await database.query<UserRow>(insertUser, [id, email, canonical, passwordHash], repeatableWrite(signal));
+      const [row] = await database.query<UserRow>(
+        insertUser,
+        [id, email, canonical, passwordHash],
+        repeatableWrite(signal),
+      );
       return row;
     },
     async byCanonicalEmail(canonical, signal) {

@@ -31,7 +31,8 @@ export function createBackendStore(
   const deadline = createAnswerDeadline(() => undefined, { deadlineMs });
   return {
     async consume(key, points) {
-      if (deadline.waiting >= maxInFlight) throw new RedisUnavailableError(`${maxInFlight} counts already wait for an answer`);
+      if (deadline.waiting >= maxInFlight)
+        throw new RedisUnavailableError(`${maxInFlight} counts already wait for an answer`);
       const counted = backend.runScript<[number, number]>(script, [`${keyPrefix}:${key}`], [points, windowMs]);
       const [consumedPoints, msLeft] = await deadline.watch(counted);
       return { consumedPoints, msBeforeNext: Math.max(msLeft, 1) };

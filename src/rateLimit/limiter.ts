@@ -48,7 +48,11 @@ const calmMs = 1000;
 
 /** Makes a limiter over `store`; without an `insurance` (memory as the store) there is nothing to fall back from. */
 export function createLimiter(
-  { store, insurance, now = () => performance.now() }: { store: CounterStore; insurance?: CounterStore; now?: () => number },
+  {
+    store,
+    insurance,
+    now = () => performance.now(),
+  }: { store: CounterStore; insurance?: CounterStore; now?: () => number },
   policy: Policy,
 ): Limiter {
   const events = new EventEmitter<LimiterEvents>();

@@ -68,7 +68,12 @@ export interface BackendReport {
   readonly type: BackendType;
   readonly ready: boolean;
   readonly uptimeSeconds: number;
-  readonly operations: { readonly total: number; readonly successful: number; readonly failed: number; readonly retried: number };
+  readonly operations: {
+    readonly total: number;
+    readonly successful: number;
+    readonly failed: number;
+    readonly retried: number;
+  };
   /** In seconds, from a histogram of fixed size; 0 before the first command. */
   readonly latency: { readonly p50: number; readonly p95: number; readonly p99: number; readonly avg: number };
   readonly connections: { readonly total: number; readonly active: number; readonly idle: number };

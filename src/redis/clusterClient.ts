@@ -113,7 +113,8 @@ export function createClusterClient(
   });
   cluster.on('error', (error: Error & { lastNodeError?: Error }) => {
     // ioredis raises this at every failed round of reconnecting: only the change is news.
-    if (reachable !== false) logger?.warn({ reason: (error.lastNodeError ?? error).message }, 'redis cluster: not reachable');
+    if (reachable !== false)
+      logger?.warn({ reason: (error.lastNodeError ?? error).message }, 'redis cluster: not reachable');
     reachable = false;
   });
   cluster.on('+node', (connection: Redis) => {
@@ -164,7 +165,8 @@ export function createClusterClient(
     },
     async guard(key, work, deadline = defaultDeadline) {
       const [owner] = client.ownersOf(keySlot(key));
-      if (owner === undefined || cluster.status !== 'ready') throw new RedisUnavailableError('not connected to the cluster');
+      if (owner === undefined || cluster.status !== 'ready')
+        throw new RedisUnavailableError('not connected to the cluster');
       const breaker = breakers.of(owner);
       if (!breaker.isClosed) {
         reportTrouble();
@@ -218,7 +220,9 @@ async function waitUntilReady(client: ClusterClient, ms: number): Promise<boolea
   const { cluster, connections } = client;
   const allConnected = () => {
     const masters = client.masters();
-    return cluster.status === 'ready' && masters.length > 0 && masters.every((address) => isUsable(connections.get(address)));
+    return (
+      cluster.status === 'ready' && masters.length > 0 && masters.every((address) => isUsable(connections.get(address)))
+    );
   };
   const giveUpAt = performance.now() + ms;
   while (!allConnected() && performance.now() < giveUpAt) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -229,7 +233,13 @@ async function waitUntilReady(client: ClusterClient, ms: number): Promise<boolea
 async function end(cluster: Cluster): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, 500)));
-  await Promise.race([cluster.quit().then(() => undefined, () => undefined), patience]);
+  await Promise.race([
+    cluster.quit().then(
+      () => undefined,
+      () => undefined,
+    ),
+    patience,
+  ]);
   clearTimeout(timer);
   cluster.disconnect();
 }

@@ -34,8 +34,17 @@ export class ClusterCommand extends Command implements Watched {
   readonly settleValue: (value: unknown) => void;
   readonly settleError: (error: Error) => void;
 
-  constructor(sender: CommandSender, name: string, args: readonly (string | number | Buffer)[], keyPrefix: string | undefined) {
-    super(name, args as (string | number | Buffer)[], keyPrefix === undefined ? utf8Replies : { replyEncoding: 'utf8', keyPrefix });
+  constructor(
+    sender: CommandSender,
+    name: string,
+    args: readonly (string | number | Buffer)[],
+    keyPrefix: string | undefined,
+  ) {
+    super(
+      name,
+      args as (string | number | Buffer)[],
+      keyPrefix === undefined ? utf8Replies : { replyEncoding: 'utf8', keyPrefix },
+    );
     this.sender = sender;
     this.settleValue = this.resolve;
     this.settleError = this.reject;

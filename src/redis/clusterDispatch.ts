@@ -111,7 +111,8 @@ export class ClusterDispatch implements CommandSender {
 
   #dispatch(command: ClusterCommand): void {
     const { clients, breakers, stats } = this.#deps;
-    const client = clients.length === 1 ? clients[0] : (clients[(this.#turn = (this.#turn + 1) % clients.length)] as ClusterClient);
+    const client =
+      clients.length === 1 ? clients[0] : (clients[(this.#turn = (this.#turn + 1) % clients.length)] as ClusterClient);
     if (client.cluster.status !== 'ready') return this.#unsent(command, 'not connected to the cluster');
     const address = this.#addressFor(command, client);
     if (address === undefined) {
@@ -221,10 +222,13 @@ export class ClusterDispatch implements CommandSender {
     command.breaker = undefined;
     command.tally = undefined;
     this.#deps.stats.retried += 1;
-    const pause = setTimeout(() => {
-      this.#pauses.delete(pause);
-      if (!command.settled) this.#dispatch(command);
-    }, this.#options.retryDelayMs * (0.5 + this.#deps.random()));
+    const pause = setTimeout(
+      () => {
+        this.#pauses.delete(pause);
+        if (!command.settled) this.#dispatch(command);
+      },
+      this.#options.retryDelayMs * (0.5 + this.#deps.random()),
+    );
     this.#pauses.add(pause);
     return true;
   }

@@ -44,7 +44,9 @@ export function clusterOptions(
     slotsRefreshInterval: routineRefreshMs,
     clusterRetryStrategy: (times) => Math.min(50 * times, 1000) * (0.5 + random()),
     // With TLS the certificate is for the name, so names are kept.
-    ...(tls && { dnsLookup: (address: string, callback: (error: null, address: string) => void) => callback(null, address) }),
+    ...(tls && {
+      dnsLookup: (address: string, callback: (error: null, address: string) => void) => callback(null, address),
+    }),
     ...(natMap && { natMap }),
     redisOptions: {
       connectTimeout: connectTimeoutMs,

@@ -18,8 +18,18 @@ export interface ClusterStatistics extends BackendReport {
 
 /** What `getMetrics` answers: ready to be exposed. */
 export interface ClusterMetrics {
-  readonly nodes: { readonly total: number; readonly connected: number; readonly master: number; readonly slave: number };
-  readonly commands: { readonly total: number; readonly successful: number; readonly failed: number; readonly retried: number };
+  readonly nodes: {
+    readonly total: number;
+    readonly connected: number;
+    readonly master: number;
+    readonly slave: number;
+  };
+  readonly commands: {
+    readonly total: number;
+    readonly successful: number;
+    readonly failed: number;
+    readonly retried: number;
+  };
   readonly latencySeconds: { readonly p50: number; readonly p95: number; readonly p99: number; readonly avg: number };
   /** Cumulative, as Prometheus counts: how many took at most `le` seconds. */
   readonly latencyBuckets: readonly { readonly le: number; readonly count: number }[];
@@ -67,7 +77,12 @@ export function clusterReport({ clients, breakers, stats, uptimeSeconds }: Repor
     ready: primary.isReady(),
     uptimeSeconds,
     operations: { total: stats.total, successful: stats.successful, failed: stats.failed, retried: stats.retried },
-    latency: { p50: latency.quantile(0.5), p95: latency.quantile(0.95), p99: latency.quantile(0.99), avg: latency.mean },
+    latency: {
+      p50: latency.quantile(0.5),
+      p95: latency.quantile(0.95),
+      p99: latency.quantile(0.99),
+      avg: latency.mean,
+    },
     connections: { total, active, idle: total - active },
     nodes,
   };

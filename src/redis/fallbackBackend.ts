@@ -15,7 +15,14 @@
  */
 import { EventEmitter } from 'node:events';
 import { NoAnswerError } from './answerDeadline.ts';
-import { RedisUnavailableError, type BackendEvents, type BackendReport, type BackendType, type CommandArgument, type RedisBackend } from './backend.ts';
+import {
+  RedisUnavailableError,
+  type BackendEvents,
+  type BackendReport,
+  type BackendType,
+  type CommandArgument,
+  type RedisBackend,
+} from './backend.ts';
 import { createLossDetector } from './fallback/lossDetector.ts';
 import { createReturnWatch } from './fallback/returnWatch.ts';
 import { isUnusableReply } from './serverReply.ts';
@@ -172,7 +179,8 @@ export function createFallbackBackend(
     },
     events,
     isReady: () => active.isReady(),
-    executeCommand: (name: string, ...args: CommandArgument[]) => run((backend) => backend.executeCommand(name, ...args)),
+    executeCommand: (name: string, ...args: CommandArgument[]) =>
+      run((backend) => backend.executeCommand(name, ...args)),
     runScript: (script, keys, args) => run((backend) => backend.runScript(script, keys, args)),
     status,
     report: () => ({ ...active.report(), operations: operationsOf(chain), fallback: status() }),

@@ -56,9 +56,14 @@ export function createMemoryRedis(
   const runTwin = (name: string, keys: readonly string[], args: readonly CommandArgument[]) => {
     assertOpen();
     const twin = twins.get(name);
-    if (twin === undefined) throw new RedisUnavailableError(`memory has no Lua, and the script "${name}" no native twin`);
+    if (twin === undefined)
+      throw new RedisUnavailableError(`memory has no Lua, and the script "${name}" no native twin`);
     const call = (command: string, ...words: (string | number)[]) => runCommand(keyspace, command, words.map(String));
-    return twin(call, keys.map((key) => keyPrefix + key), args.map(String));
+    return twin(
+      call,
+      keys.map((key) => keyPrefix + key),
+      args.map(String),
+    );
   };
 
   return {

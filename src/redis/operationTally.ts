@@ -34,7 +34,12 @@ export function createOperationTally({ now = () => performance.now() }: { now?: 
     report: () => ({
       uptimeSeconds: (now() - startedAt) / 1000,
       operations: { ...operations },
-      latency: { p50: latency.quantile(0.5), p95: latency.quantile(0.95), p99: latency.quantile(0.99), avg: latency.mean },
+      latency: {
+        p50: latency.quantile(0.5),
+        p95: latency.quantile(0.95),
+        p99: latency.quantile(0.99),
+        avg: latency.mean,
+      },
     }),
   };
 }

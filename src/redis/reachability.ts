@@ -26,7 +26,13 @@ const shortestPauseMs = 100;
 const longestPauseMs = 5000;
 
 /** `probe` asks for a sign of life; it must end by itself. The first one leaves at once. */
-export function createReachability({ probe, random }: { probe: () => Promise<unknown>; random: () => number }): Reachability {
+export function createReachability({
+  probe,
+  random,
+}: {
+  probe: () => Promise<unknown>;
+  random: () => number;
+}): Reachability {
   const events = new EventEmitter<BackendEvents>();
   let state: 'unknown' | 'ready' | 'away' | 'closed' = 'unknown';
   let reason: Error | undefined;

@@ -24,7 +24,12 @@ import {
   type RedisBackend,
   type Script,
 } from './backend.ts';
-import { createClusterClient, defaultBreakerOptions, type ClusterClient, type ClusterClientOptions } from './clusterClient.ts';
+import {
+  createClusterClient,
+  defaultBreakerOptions,
+  type ClusterClient,
+  type ClusterClientOptions,
+} from './clusterClient.ts';
 import { ClusterDispatch } from './clusterDispatch.ts';
 import { startNodePings } from './clusterPings.ts';
 import { clusterMetrics, clusterReport, type ClusterMetrics, type ClusterStatistics } from './clusterReport.ts';
@@ -108,10 +113,14 @@ export function createRedisCluster(
       keyPrefix: options.keyPrefix,
     },
   );
-  const pings = startNodePings({ client: primary, stats, breakers }, { intervalMs: options.healthCheckInterval ?? 5000 });
+  const pings = startNodePings(
+    { client: primary, stats, breakers },
+    { intervalMs: options.healthCheckInterval ?? 5000 },
+  );
   primary.cluster.on('refresh', () => stats.retain(new Set(primary.nodes())));
   const startedAt = performance.now();
-  const report = () => clusterReport({ clients, breakers, stats, uptimeSeconds: (performance.now() - startedAt) / 1000 });
+  const report = () =>
+    clusterReport({ clients, breakers, stats, uptimeSeconds: (performance.now() - startedAt) / 1000 });
   const hashes = new WeakMap<Script, string>();
 
   const close = async () => {
@@ -129,8 +138,10 @@ export function createRedisCluster(
     type: 'cluster',
     distributed: true,
     events,
-    waitUntilReady: async (ms) => (await Promise.all(clients.map((client) => client.waitUntilReady(ms)))).every(Boolean),
-    executeCommand: <Reply>(name: string, ...args: CommandArgument[]) => dispatch.send(name.toLowerCase(), args) as Promise<Reply>,
+    waitUntilReady: async (ms) =>
+      (await Promise.all(clients.map((client) => client.waitUntilReady(ms)))).every(Boolean),
+    executeCommand: <Reply>(name: string, ...args: CommandArgument[]) =>
+      dispatch.send(name.toLowerCase(), args) as Promise<Reply>,
     async runScript<Reply>(script: Script, keys: readonly string[], args: readonly CommandArgument[]) {
       let hash = hashes.get(script);
       if (hash === undefined) hashes.set(script, (hash = createHash('sha1').update(script.lua).digest('hex')));
@@ -171,7 +182,11 @@ export function createRedisCluster(
 }
 
 /** Emits `ready` and `unavailable` when what `isReady` says has changed. */
-function watchReadiness(client: ClusterClient, breakers: ShardBreakers, events: EventEmitter<BackendEvents>): { close(): void } {
+function watchReadiness(
+  client: ClusterClient,
+  breakers: ShardBreakers,
+  events: EventEmitter<BackendEvents>,
+): { close(): void } {
   let ready = false;
   let reason: Error = new RedisUnavailableError('not connected to the cluster');
   const look = () => {
@@ -192,7 +207,9 @@ function watchReadiness(client: ClusterClient, breakers: ShardBreakers, events: 
   client.cluster.on('error', onError);
   const statusEvents = ['ready', 'close', 'reconnecting', 'end', 'refresh', '-node'];
   for (const event of statusEvents) client.cluster.on(event, look);
-  client.cluster.on('+node', (connection: { once(event: 'ready', listener: () => void): void }) => connection.once('ready', look));
+  client.cluster.on('+node', (connection: { once(event: 'ready', listener: () => void): void }) =>
+    connection.once('ready', look),
+  );
   return {
     close() {
       breakers.events.off('state', onBreaker);

@@ -25,7 +25,12 @@ export function fieldsOf(flat: readonly unknown[]): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (let index = 0; index < flat.length; index += 2) {
     // Not an assignment: a field named __proto__ must stay a field.
-    Object.defineProperty(fields, String(flat[index]), { value: flat[index + 1], enumerable: true, writable: true, configurable: true });
+    Object.defineProperty(fields, String(flat[index]), {
+      value: flat[index + 1],
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
   }
   return fields;
 }

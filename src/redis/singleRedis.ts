@@ -80,14 +80,17 @@ export function createSingleRedis(
   const send = async (name: string, args: readonly CommandArgument[]): Promise<unknown> => {
     // Also while connecting: ioredis would let some commands through then, e.g. to a server that is still loading.
     if (!isReady()) throw new RedisUnavailableError(`not connected: ${lastError?.message ?? client.status}`);
-    if (deadline.waiting >= maxInFlight) throw new RedisUnavailableError(`${maxInFlight} commands already wait for an answer`);
+    if (deadline.waiting >= maxInFlight)
+      throw new RedisUnavailableError(`${maxInFlight} commands already wait for an answer`);
     const writable = client.stream?.writable === true;
     try {
       return await deadline.watch(client.call(name.toLowerCase(), [...args]));
     } catch (error) {
       if (error instanceof NoAnswerError || isReplyError(error)) throw error;
       if (!writable) throw new RedisUnavailableError('the connection is closing', { cause: error });
-      throw new NoAnswerError(`the connection was lost before the answer: ${(error as Error).message}`, { cause: error });
+      throw new NoAnswerError(`the connection was lost before the answer: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   };
 
@@ -97,7 +100,8 @@ export function createSingleRedis(
     events,
     client,
     isReady,
-    executeCommand: <Reply>(name: string, ...args: CommandArgument[]) => tally.measure(() => send(name, args) as Promise<Reply>),
+    executeCommand: <Reply>(name: string, ...args: CommandArgument[]) =>
+      tally.measure(() => send(name, args) as Promise<Reply>),
     runScript: <Reply>(...[script, keys, args]: Parameters<RedisBackend['runScript']>) =>
       tally.measure(() => sendScript(send, script, [keys, args], tally.retried) as Promise<Reply>),
     report() {
@@ -106,8 +110,21 @@ export function createSingleRedis(
       const active = ready && deadline.waiting > 0 ? 1 : 0;
       const total = ready ? 1 : 0;
       const where = `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
-      const node = { address: where, role: 'unknown', healthy: ready, failureCount: operations.failed, connections: total } as const;
-      return { type: 'single', ready, ...rest, operations, connections: { total, active, idle: total - active }, nodes: [node] };
+      const node = {
+        address: where,
+        role: 'unknown',
+        healthy: ready,
+        failureCount: operations.failed,
+        connections: total,
+      } as const;
+      return {
+        type: 'single',
+        ready,
+        ...rest,
+        operations,
+        connections: { total, active, idle: total - active },
+        nodes: [node],
+      };
     },
     async close() {
       closed = true;
@@ -149,7 +166,14 @@ function connectionOptions({ host, port, db, username, password, tls }: SingleRe
 async function quit(client: Redis): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, quitPatienceMs)));
-  if (client.status === 'ready') await Promise.race([client.quit().then(() => undefined, () => undefined), patience]);
+  if (client.status === 'ready')
+    await Promise.race([
+      client.quit().then(
+        () => undefined,
+        () => undefined,
+      ),
+      patience,
+    ]);
   clearTimeout(timer);
   client.disconnect();
 }

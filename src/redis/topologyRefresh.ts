@@ -24,10 +24,13 @@ export function createTopologyRefresh(
 
   const read = () => {
     wanted = false;
-    timer = setTimeout(() => {
-      timer = undefined;
-      if (wanted) read();
-    }, minIntervalMs * (0.5 + random()));
+    timer = setTimeout(
+      () => {
+        timer = undefined;
+        if (wanted) read();
+      },
+      minIntervalMs * (0.5 + random()),
+    );
     timer.unref();
     // While the cluster is not ready, ioredis is reconnecting and reads the slots by itself.
     if (cluster.status === 'ready') cluster.refreshSlotsCache(() => undefined);

@@ -86,8 +86,10 @@ export function createUpstashRedis(
   const reachability = createReachability({ probe: () => request(['PING']), random });
 
   const send = async (name: string, args: readonly CommandArgument[]): Promise<unknown> => {
-    if (!reachability.isReady()) throw new RedisUnavailableError(`not reachable: ${reachability.reason?.message ?? 'no answer yet'}`);
-    if (inFlight.size >= maxInFlight) throw new RedisUnavailableError(`${maxInFlight} commands already wait for an answer`);
+    if (!reachability.isReady())
+      throw new RedisUnavailableError(`not reachable: ${reachability.reason?.message ?? 'no answer yet'}`);
+    if (inFlight.size >= maxInFlight)
+      throw new RedisUnavailableError(`${maxInFlight} commands already wait for an answer`);
     const command = prefixKeys(keyPrefix, name, args).map(textOf);
     try {
       const reply = await request([name, ...command]);
@@ -105,15 +107,29 @@ export function createUpstashRedis(
     distributed: true,
     events: reachability.events,
     isReady: reachability.isReady,
-    executeCommand: <Reply>(name: string, ...args: CommandArgument[]) => tally.measure(() => send(name, args) as Promise<Reply>),
+    executeCommand: <Reply>(name: string, ...args: CommandArgument[]) =>
+      tally.measure(() => send(name, args) as Promise<Reply>),
     runScript: <Reply>(...[script, keys, args]: Parameters<RedisBackend['runScript']>) =>
       tally.measure(() => sendScript(send, script, [keys, args], tally.retried) as Promise<Reply>),
     report() {
       const { operations, ...rest } = tally.report();
       const ready = reachability.isReady();
       const active = inFlight.size;
-      const node = { address: hostOf(url), role: 'unknown', healthy: ready, failureCount: operations.failed, connections: active } as const;
-      return { type: 'upstash', ready, ...rest, operations, connections: { total: active, active, idle: 0 }, nodes: [node] };
+      const node = {
+        address: hostOf(url),
+        role: 'unknown',
+        healthy: ready,
+        failureCount: operations.failed,
+        connections: active,
+      } as const;
+      return {
+        type: 'upstash',
+        ready,
+        ...rest,
+        operations,
+        connections: { total: active, active, idle: 0 },
+        nodes: [node],
+      };
     },
     close() {
       reachability.close();

@@ -29,7 +29,11 @@ export function createAuthRoutes(
   const authenticated = authenticate({ accessTokens, sessions });
 
   const route = (path: string, method: 'get' | 'post', ...handlers: RequestHandler[]): void => {
-    router.route(path).all(noStore)[method](...handlers).all(methodNotAllowed(method === 'get' ? 'GET, HEAD' : 'POST'));
+    router
+      .route(path)
+      .all(noStore)
+      [method](...handlers)
+      .all(methodNotAllowed(method === 'get' ? 'GET, HEAD' : 'POST'));
   };
 
   route('/register', 'post', json, async (request, response) => {

@@ -1,7 +1,10 @@
 /** The bodies of the auth routes, going in and coming out: for validation and for the OpenAPI document. */
 import { z } from 'zod';
 
-const email = z.string().max(1024).meta({ format: 'email', description: 'At most 254 bytes.', examples: ['ada@example.com'] });
+const email = z
+  .string()
+  .max(1024)
+  .meta({ format: 'email', description: 'At most 254 bytes.', examples: ['ada@example.com'] });
 const password = z.string().min(1).meta({ format: 'password' });
 const newPassword = password.meta({
   format: 'password',

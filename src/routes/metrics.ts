@@ -16,10 +16,12 @@ export function createMetricsRoutes({ metrics, admin }: { metrics: Metrics; admi
     if (admin.allows(request)) next();
     else next('router');
   };
-  const answer = (which: 'all' | 'cluster'): RequestHandler => async (_request, response) => {
-    const text = await metrics.exposition(which);
-    response.set('Cache-Control', 'no-store').set('Content-Type', metrics.contentType).end(text);
-  };
+  const answer =
+    (which: 'all' | 'cluster'): RequestHandler =>
+    async (_request, response) => {
+      const text = await metrics.exposition(which);
+      response.set('Cache-Control', 'no-store').set('Content-Type', metrics.contentType).end(text);
+    };
   router.get('/metrics', whoMay, answer('all'));
   router.get('/metrics/redis-cluster', whoMay, answer('cluster'));
   return router;

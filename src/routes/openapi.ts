@@ -29,7 +29,10 @@ interface Operation {
 const health = z.object({
   status: z.enum(['ok', 'degraded']),
   uptimeSeconds: z.int(),
-  checks: z.object({ postgres: z.enum(['up', 'down', 'starting']), redis: z.enum(['up', 'down', 'degraded', 'memory']) }),
+  checks: z.object({
+    postgres: z.enum(['up', 'down', 'starting']),
+    redis: z.enum(['up', 'down', 'degraded', 'memory']),
+  }),
 });
 const readiness = z.object({
   status: z.enum(['ready', 'not ready']),
@@ -57,14 +60,24 @@ const operations: Readonly<Record<string, Operation>> = {
     success: [200, tokensAnswer],
     errors: [...bodyErrors, 'invalid_credentials', ...writeErrors],
   },
-  'GET /me': { summary: 'The account of the token', success: [200, userAnswer], bearer: true, errors: ['missing_token', 'invalid_token', ...databaseErrors] },
+  'GET /me': {
+    summary: 'The account of the token',
+    success: [200, userAnswer],
+    bearer: true,
+    errors: ['missing_token', 'invalid_token', ...databaseErrors],
+  },
   'POST /refresh': {
     summary: 'Trade a refresh token for new tokens',
     body: refresh,
     success: [200, tokensAnswer],
     errors: [...bodyErrors, 'invalid_token', ...writeErrors],
   },
-  'POST /logout': { summary: 'End the session of a refresh token', body: logout, success: [204], errors: [...bodyErrors, ...writeErrors] },
+  'POST /logout': {
+    summary: 'End the session of a refresh token',
+    body: logout,
+    success: [204],
+    errors: [...bodyErrors, ...writeErrors],
+  },
   'POST /password': {
     summary: 'Change the password; ends all other sessions',
     body: password,
@@ -73,8 +86,18 @@ const operations: Readonly<Record<string, Operation>> = {
     errors: [...bodyErrors, 'missing_token', 'invalid_token', 'invalid_credentials', ...writeErrors],
   },
   'GET /health': { summary: 'How the service is', success: [200, health], errors: [] },
-  'GET /livez': { summary: 'Does the process turn', success: [200, z.object({ status: z.literal('ok') })], errors: [], unlimited: true },
-  'GET /readyz': { summary: 'Can it do its work; 503 while it cannot', success: [200, readiness], errors: [], unlimited: true },
+  'GET /livez': {
+    summary: 'Does the process turn',
+    success: [200, z.object({ status: z.literal('ok') })],
+    errors: [],
+    unlimited: true,
+  },
+  'GET /readyz': {
+    summary: 'Can it do its work; 503 while it cannot',
+    success: [200, readiness],
+    errors: [],
+    unlimited: true,
+  },
   'GET /api/health/cache': { summary: 'How Redis is', success: [200, redisHealthSchemas.cacheHealth], errors: [] },
   'GET /api/admin/cache/stats': {
     summary: 'What the Redis client counted since its start',
@@ -89,7 +112,10 @@ const operations: Readonly<Record<string, Operation>> = {
     errors: adminErrors,
   },
   'GET /metrics': { summary: 'All metrics, for Prometheus. Not counted when the token is right', ...exposition },
-  'GET /metrics/redis-cluster': { summary: 'The Redis metrics, for Prometheus. Not counted when the token is right', ...exposition },
+  'GET /metrics/redis-cluster': {
+    summary: 'The Redis metrics, for Prometheus. Not counted when the token is right',
+    ...exposition,
+  },
   'GET /openapi.json': { summary: 'This document', success: [200], errors: [] },
 };
 
@@ -112,7 +138,11 @@ export function openApiDocument(): Record<string, unknown> {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Sluice', version: '0.1.0', description: 'Accounts and tokens behind a rate limit on Redis Cluster.' },
+    info: {
+      title: 'Sluice',
+      version: '0.1.0',
+      description: 'Accounts and tokens behind a rate limit on Redis Cluster.',
+    },
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, adminToken },
@@ -127,18 +157,31 @@ const adminToken = {
   description: "The service's ADMIN_TOKEN. Without one these routes are open, but in production refused.",
 };
 
-function describe({ summary, body, success: [status, answer], errors, bearer, admin, contentType, unlimited }: Operation): Record<string, unknown> {
+function describe({
+  summary,
+  body,
+  success: [status, answer],
+  errors,
+  bearer,
+  admin,
+  contentType,
+  unlimited,
+}: Operation): Record<string, unknown> {
   const all: ErrorCode[] = unlimited === true ? [...errors] : [...errors, 'rate_limited'];
   return {
     summary,
     ...(bearer === true && { security: [{ bearer: [] }] }),
     ...(admin === true && { security: [{ adminToken: [] }] }),
-    ...(body !== undefined && { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body) } } } }),
+    ...(body !== undefined && {
+      requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body) } } },
+    }),
     responses: {
       [status]: {
         description: status === 204 ? 'Done' : 'Success',
         ...(unlimited !== true && { headers: rateLimitHeaders }),
-        ...(answer !== undefined && { content: { [contentType ?? 'application/json']: { schema: jsonSchema(answer) } } }),
+        ...(answer !== undefined && {
+          content: { [contentType ?? 'application/json']: { schema: jsonSchema(answer) } },
+        }),
       },
       ...problemResponses(all),
     },
@@ -157,7 +200,9 @@ function problemResponses(codes: readonly ErrorCode[]): Record<number, unknown> 
       status,
       {
         description: sharing.map((code) => `\`${code}\`: ${errorTable[code].title}`).join('. '),
-        ...(status === 429 && { headers: { ...rateLimitHeaders, 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds' } } }),
+        ...(status === 429 && {
+          headers: { ...rateLimitHeaders, 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds' } },
+        }),
         content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
       },
     ]),
@@ -183,7 +228,11 @@ const problemSchema = {
     requestId: { type: 'string' },
     errors: {
       type: 'array',
-      items: { type: 'object', required: ['path', 'message'], properties: { path: { type: 'string' }, message: { type: 'string' } } },
+      items: {
+        type: 'object',
+        required: ['path', 'message'],
+        properties: { path: { type: 'string' }, message: { type: 'string' } },
+      },
     },
   },
 };

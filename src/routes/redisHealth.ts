@@ -32,7 +32,13 @@ export function createRedisHealthRoutes(deps: RedisHealthDeps): Router {
     const health = monitor?.latest();
     if (health === undefined) {
       const reasons = monitor === undefined ? [] : ['not checked yet'];
-      send(response, { enabled: monitor !== undefined, status: overallStatus(deps), reasons, nodes: [], anomalies: [] });
+      send(response, {
+        enabled: monitor !== undefined,
+        status: overallStatus(deps),
+        reasons,
+        nodes: [],
+        anomalies: [],
+      });
       return;
     }
     const reasons = backend.isReady() ? health.reasons : ['no command gets through', ...health.reasons];

@@ -84,7 +84,9 @@ export const redisHealthSchemas = {
     fallback: z.unknown().meta({ description: 'Moves between backends; null where there is nothing to fall back to.' }),
   }),
   cacheCluster: z.object({
-    enabled: z.boolean().meta({ description: 'False: there is no cluster, and all that is optional here is left out.' }),
+    enabled: z
+      .boolean()
+      .meta({ description: 'False: there is no cluster, and all that is optional here is left out.' }),
     status,
     reasons: z.array(z.string()),
     notes: z.array(z.string()).optional(),

@@ -131,7 +131,10 @@ describe('the whole cluster away', () => {
     for (const node of cluster.nodes) await cluster.kill(node);
     let key = 0;
     const startedAt = performance.now();
-    const away = await observe(() => performance.now() - startedAt > 2000, () => `a${key++}`);
+    const away = await observe(
+      () => performance.now() - startedAt > 2000,
+      () => `a${key++}`,
+    );
     expectPromiseKept(away);
     expect(away.insured).toBe(away.decisions);
     await Promise.all(cluster.nodes.map((node) => cluster.restart(node)));

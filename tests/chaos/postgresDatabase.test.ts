@@ -13,7 +13,10 @@ let database: Database;
 
 beforeAll(async () => {
   postgres = await startPostgres();
-  database = createDatabase({ logger }, { url: postgres.url, poolSize: 10, connectTimeoutMs: 2000, queryTimeoutMs: 2000 });
+  database = createDatabase(
+    { logger },
+    { url: postgres.url, poolSize: 10, connectTimeoutMs: 2000, queryTimeoutMs: 2000 },
+  );
   await database.query('CREATE TABLE entries (id uuid PRIMARY KEY, twin uuid)');
 });
 
@@ -116,9 +119,15 @@ test('a frozen Postgres: every caller has an answer in time, and all is well whe
   for (const pid of frozen) process.kill(pid, 'SIGSTOP');
   try {
     const startedAt = performance.now();
-    const codes = await Promise.all(Array.from({ length: 15 }, () => database.query('SELECT 1').then(() => 'done', codeOf)));
+    const codes = await Promise.all(
+      Array.from({ length: 15 }, () => database.query('SELECT 1').then(() => 'done', codeOf)),
+    );
     expect(performance.now() - startedAt).toBeLessThan(30_000);
-    expect(codes.every((code) => ['outcome_unknown', 'database_unavailable', 'overloaded', 'deadline_exceeded'].includes(code))).toBe(true);
+    expect(
+      codes.every((code) =>
+        ['outcome_unknown', 'database_unavailable', 'overloaded', 'deadline_exceeded'].includes(code),
+      ),
+    ).toBe(true);
   } finally {
     for (const pid of frozen) process.kill(pid, 'SIGCONT');
   }

@@ -66,7 +66,10 @@ async function load(minMs: number, maxMs: number): Promise<{ outcomes: Outcome[]
 
 function aMaster(): NodeAddress {
   const [address = ''] = redis.masters();
-  return { host: address.slice(0, address.lastIndexOf(':')), port: Number(address.slice(address.lastIndexOf(':') + 1)) };
+  return {
+    host: address.slice(0, address.lastIndexOf(':')),
+    port: Number(address.slice(address.lastIndexOf(':') + 1)),
+  };
 }
 
 const nameOf = ({ host, port }: NodeAddress) => `${host}:${port}`;

@@ -59,13 +59,15 @@ const startUpstash = async (): Promise<BackendServer & Faults> => {
 };
 
 const openCluster = (nodes: Parameters<typeof createRedisCluster>[0]): BackendServer['open'] => {
-  return ({ keyPrefix, commandTimeoutMs }) => createRedisCluster(nodes, { keyPrefix, commandTimeout: commandTimeoutMs });
+  return ({ keyPrefix, commandTimeoutMs }) =>
+    createRedisCluster(nodes, { keyPrefix, commandTimeout: commandTimeoutMs });
 };
 
 const startCluster = async (): Promise<BackendServer & Faults> => {
   const cluster = await startTestCluster();
   const { nodes } = cluster;
-  const onAll = async (work: (node: (typeof nodes)[number]) => Promise<void>) => void (await Promise.all(nodes.map(work)));
+  const onAll = async (work: (node: (typeof nodes)[number]) => Promise<void>) =>
+    void (await Promise.all(nodes.map(work)));
   return {
     open: openCluster(nodes),
     freeze: () => onAll((node) => cluster.pause(node)),
@@ -89,14 +91,29 @@ export const backendKinds: readonly BackendKind[] = [
     start: () => Promise.resolve({ open: openCluster(sharedClusterNodes()), stop: () => Promise.resolve() }),
     startToBreak: startCluster,
   },
-  { name: 'a single Redis', type: 'single', distributed: true, hasLua: true, start: startSingle, startToBreak: startSingle },
-  { name: 'Upstash', type: 'upstash', distributed: true, hasLua: true, start: startUpstash, startToBreak: startUpstash },
+  {
+    name: 'a single Redis',
+    type: 'single',
+    distributed: true,
+    hasLua: true,
+    start: startSingle,
+    startToBreak: startSingle,
+  },
+  {
+    name: 'Upstash',
+    type: 'upstash',
+    distributed: true,
+    hasLua: true,
+    start: startUpstash,
+    startToBreak: startUpstash,
+  },
   {
     name: 'memory',
     type: 'memory',
     distributed: false,
     hasLua: false,
-    start: () => Promise.resolve({ open: ({ keyPrefix }) => createMemoryRedis({ keyPrefix }), stop: () => Promise.resolve() }),
+    start: () =>
+      Promise.resolve({ open: ({ keyPrefix }) => createMemoryRedis({ keyPrefix }), stop: () => Promise.resolve() }),
     startToBreak: undefined,
   },
 ];

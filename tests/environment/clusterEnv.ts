@@ -2,7 +2,11 @@
 import type { NodeAddress } from '../../src/config/clusterNodes.ts';
 
 /** `REDIS_CLUSTER_NODES`, `DATABASE_URL` and a key prefix of the test file's own. */
-export function serviceEnv(nodes: readonly NodeAddress[], databaseUrl: string, keyPrefix = freshPrefix()): Record<string, string> {
+export function serviceEnv(
+  nodes: readonly NodeAddress[],
+  databaseUrl: string,
+  keyPrefix = freshPrefix(),
+): Record<string, string> {
   return {
     REDIS_CLUSTER_NODES: nodes.map(({ host, port }) => `${host}:${port}`).join(','),
     DATABASE_URL: databaseUrl,

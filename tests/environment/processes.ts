@@ -10,7 +10,10 @@ export function childrenOf(pid: number): number[] {
       process.platform === 'linux'
         ? readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
         : execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
-    return text.split(/\s+/).filter((word) => word !== '').map(Number);
+    return text
+      .split(/\s+/)
+      .filter((word) => word !== '')
+      .map(Number);
   } catch {
     return [];
   }

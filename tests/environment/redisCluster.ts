@@ -51,9 +51,7 @@ export interface LooseNodes {
 }
 
 /** Starts nodes without joining them. */
-export async function startLooseNodes(
-  options: { count?: number; password?: string } = {},
-): Promise<LooseNodes> {
+export async function startLooseNodes(options: { count?: number; password?: string } = {}): Promise<LooseNodes> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-nodes-'));
   const shared = { binary: await redisBinary(), password: options.password, random: Math.random };
   const nodes = Array.from({ length: options.count ?? 6 }, (_, index) => {
@@ -76,11 +74,7 @@ export async function startLooseNodes(
 }
 
 /** Sends one command to one node, over a connection of its own. */
-export async function ask(
-  address: NodeAddress,
-  command: string,
-  ...args: (string | number)[]
-): Promise<unknown> {
+export async function ask(address: NodeAddress, command: string, ...args: (string | number)[]): Promise<unknown> {
   const connection = new NodeConnection(address, { commandTimeoutMs: 5000 });
   try {
     return await connection.call(command, ...args);

@@ -46,7 +46,14 @@ export async function startTestService(env: Record<string, string>): Promise<Tes
 /** Starts the process without waiting; its `url` is empty. */
 export function spawnTestService(env: Record<string, string>): TestService {
   const child = spawn(process.execPath, ['dist/src/main.js'], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PORT: '0', LOG_FORMAT: 'json', BCRYPT_COST: '4', ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '',
+      PORT: '0',
+      LOG_FORMAT: 'json',
+      BCRYPT_COST: '4',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
@@ -77,7 +84,10 @@ export function spawnTestService(env: Record<string, string>): TestService {
       child.kill(signal);
       let timer: NodeJS.Timeout | undefined;
       const tooLate = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`the service did not end after ${signal}:\n${output()}`)), endDeadlineMs);
+        timer = setTimeout(
+          () => reject(new Error(`the service did not end after ${signal}:\n${output()}`)),
+          endDeadlineMs,
+        );
       });
       try {
         return await Promise.race([ended, tooLate]);
@@ -117,6 +127,10 @@ export async function endAllServices(): Promise<void> {
 async function stopEmbeddedNodes(dataDir: string): Promise<void> {
   const binary = await findRedisServer();
   if ('missing' in binary) return;
-  const left = await openEmbeddedRedisCluster({ dir: join(dataDir, 'redis'), logger: pino({ level: 'silent' }), binary });
+  const left = await openEmbeddedRedisCluster({
+    dir: join(dataDir, 'redis'),
+    logger: pino({ level: 'silent' }),
+    binary,
+  });
   await left?.stopAll();
 }

@@ -30,10 +30,16 @@ export async function startSingleRedis({ password }: { password?: string } = {})
   const port = await freePortPair(host, new Set(), Math.random);
   let child: ChildProcess | undefined;
 
-  const answers = () => ask({ host, port }, 'PING').then(() => true, (error: Error) => error.message.startsWith('NOAUTH'));
+  const answers = () =>
+    ask({ host, port }, 'PING').then(
+      () => true,
+      (error: Error) => error.message.startsWith('NOAUTH'),
+    );
   const start = async () => {
     const args = ['--bind', host, '--port', `${port}`, '--dir', dir, '--save', '', '--appendonly', 'no'];
-    child = spawn(command, [...args, ...(password === undefined ? [] : ['--requirepass', password])], { stdio: 'ignore' });
+    child = spawn(command, [...args, ...(password === undefined ? [] : ['--requirepass', password])], {
+      stdio: 'ignore',
+    });
     const giveUpAt = performance.now() + startDeadlineMs;
     while (!(await answers())) {
       if (performance.now() > giveUpAt || child.exitCode !== null) throw new Error('redis-server did not start');

@@ -50,7 +50,11 @@ export async function startUpstashServer(): Promise<UpstashServer> {
       return { error: (error as Error).message };
     }
   };
-  const answer = async (path: string, body: unknown, encode: (reply: Reply) => unknown): Promise<[status: number, body: unknown]> => {
+  const answer = async (
+    path: string,
+    body: unknown,
+    encode: (reply: Reply) => unknown,
+  ): Promise<[status: number, body: unknown]> => {
     if (path === '/pipeline') {
       const answers: Answer[] = [];
       for (const command of body as string[][]) answers.push(await run(command, encode));
@@ -64,7 +68,10 @@ export async function startUpstashServer(): Promise<UpstashServer> {
       }
       const replies = await transaction.exec().catch((error: Error) => error);
       if (replies instanceof Error || replies === null) return [400, { error: replies?.message ?? 'EXECABORT' }];
-      return [200, replies.map(([error, reply]) => (error ? { error: error.message } : { result: encode(reply as Reply) }))];
+      return [
+        200,
+        replies.map(([error, reply]) => (error ? { error: error.message } : { result: encode(reply as Reply) })),
+      ];
     }
     if (path !== '/') return [404, { error: 'ERR no such path' }];
     const single = await run((body as unknown[]).map(String), encode);
@@ -75,12 +82,17 @@ export async function startUpstashServer(): Promise<UpstashServer> {
     const send = (status: number, body: unknown) => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
-    if (headers.authorization !== `Bearer ${token}`) return send(401, { error: 'WRONGPASS invalid or missing auth token' });
+    if (headers.authorization !== `Bearer ${token}`)
+      return send(401, { error: 'WRONGPASS invalid or missing auth token' });
     if (treatment === 'gateway') return void response.writeHead(502).end('<html>502 Bad Gateway</html>');
     if (treatment === 'broken') return send(500, { error: 'Internal Server Error' });
     const body = JSON.parse(await text(request)) as unknown;
     const how = treatment;
-    const [status, json] = await answer(request.url ?? '/', body, headers['upstash-encoding'] === 'base64' ? base64 : plain);
+    const [status, json] = await answer(
+      request.url ?? '/',
+      body,
+      headers['upstash-encoding'] === 'base64' ? base64 : plain,
+    );
     if (how === 'cut') request.socket.destroy();
     else if (how !== 'silent') send(status, json);
   };

@@ -31,6 +31,5 @@ export const valkeyGlideBest: ClientUnderTest = {
   title: 'valkey-glide, tuned',
   package: '@valkey/valkey-glide',
   settings: '`inflightRequestsLimit: 10000`, `advancedConfiguration: { tcpNoDelay: true }`',
-  connect: (nodes) =>
-    connect(nodes, { inflightRequestsLimit: 10_000, advancedConfiguration: { tcpNoDelay: true } }),
+  connect: (nodes) => connect(nodes, { inflightRequestsLimit: 10_000, advancedConfiguration: { tcpNoDelay: true } }),
 };

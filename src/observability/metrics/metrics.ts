@@ -6,7 +6,12 @@
  * keep no process alive. So make one of these a process; tests that need several leave `processMetrics` off.
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { registerRedisClusterMetrics, registerShardMetrics, type RedisClusterSource, type ShardSource } from './redisClusterMetrics.ts';
+import {
+  registerRedisClusterMetrics,
+  registerShardMetrics,
+  type RedisClusterSource,
+  type ShardSource,
+} from './redisClusterMetrics.ts';
 import {
   registerHttpMetrics,
   registerLimiterMetrics,

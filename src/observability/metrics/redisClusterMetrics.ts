@@ -10,7 +10,12 @@ export interface RedisClusterSource {
   /** 2 healthy, 1 degraded, 0 unhealthy. */
   health(): 0 | 1 | 2;
   /** Since the start. */
-  commands(): { readonly total: number; readonly successful: number; readonly failed: number; readonly retried: number };
+  commands(): {
+    readonly total: number;
+    readonly successful: number;
+    readonly failed: number;
+    readonly retried: number;
+  };
   /** In seconds. */
   latency(): { readonly p50: number; readonly p95: number; readonly p99: number; readonly avg: number };
 }
@@ -52,7 +57,12 @@ export function registerRedisClusterMetrics(registry: Registry, source: RedisClu
     registers,
     collect() {
       const { p50, p95, p99, avg } = source.latency();
-      for (const [quantile, seconds] of [['0.5', p50], ['0.95', p95], ['0.99', p99], ['avg', avg]] as const) {
+      for (const [quantile, seconds] of [
+        ['0.5', p50],
+        ['0.95', p95],
+        ['0.99', p99],
+        ['avg', avg],
+      ] as const) {
         this.set({ quantile }, seconds);
       }
     },
@@ -103,7 +113,8 @@ export function registerShardMetrics(registry: Registry, source: ShardSource): v
     registers,
     collect() {
       this.reset();
-      for (const { shard, usedMemoryBytes } of source.shards()) if (usedMemoryBytes !== undefined) this.set({ shard }, usedMemoryBytes);
+      for (const { shard, usedMemoryBytes } of source.shards())
+        if (usedMemoryBytes !== undefined) this.set({ shard }, usedMemoryBytes);
     },
   });
   new Gauge({

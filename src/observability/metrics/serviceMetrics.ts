@@ -10,7 +10,10 @@ export interface CountedDecision {
 }
 
 /** Registers the counter of decisions; call the result for each. The `policies` show from the start, at 0. */
-export function registerLimiterMetrics(registry: Registry, policies: readonly string[]): (decision: CountedDecision) => void {
+export function registerLimiterMetrics(
+  registry: Registry,
+  policies: readonly string[],
+): (decision: CountedDecision) => void {
   const decisions = new Counter({
     name: 'rate_limit_decisions_total',
     help: 'Decisions of the rate limit by policy, outcome, and who counted: the shared store or this process (insurance).',

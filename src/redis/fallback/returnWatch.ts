@@ -25,7 +25,12 @@ interface Record {
 
 /** `onWell` is called once a return; it moves traffic. `better` are the candidates, best first. */
 export function createReturnWatch(
-  deps: { better: () => readonly RedisBackend[]; onWell: (backend: RedisBackend) => void; now: () => number; random: () => number },
+  deps: {
+    better: () => readonly RedisBackend[];
+    onWell: (backend: RedisBackend) => void;
+    now: () => number;
+    random: () => number;
+  },
   { stableMs, longestStableMs, probeMs }: { stableMs: number; longestStableMs: number; probeMs: number },
 ): ReturnWatch {
   const { better, onWell, now, random } = deps;

@@ -40,8 +40,7 @@ export function clusterPicture(nodes: readonly NodeReading[]): ClusterPicture {
     outsiders,
   );
   const slotCounts = new Map<string, number>();
-  for (const owner of owners)
-    if (owner !== undefined) slotCounts.set(owner, (slotCounts.get(owner) ?? 0) + 1);
+  for (const owner of owners) if (owner !== undefined) slotCounts.set(owner, (slotCounts.get(owner) ?? 0) + 1);
   const dead = deadNodes(nodes, outsiders, slotCounts);
   const deadIds = new Set(dead.map(({ id }) => id));
   return { nodes, byId, owners, slotCounts, dead, hasOthers: outsiders.some(({ id }) => !deadIds.has(id)) };
@@ -69,9 +68,7 @@ function deadNodes(
     const rows = outsiders.filter((row) => row.id === id);
     // One node that still reaches it is enough to leave it alone.
     const isDead = rows.every((row) => isFailing(row) || row.flags.includes('noaddr'));
-    const replaced = rows.some(
-      (row) => row.flags.includes('noaddr') || addresses.has(`${row.host}:${row.port}`),
-    );
+    const replaced = rows.some((row) => row.flags.includes('noaddr') || addresses.has(`${row.host}:${row.port}`));
     const agreed = rows.some(({ flags }) => flags.includes('fail'));
     return isDead ? [{ id, replaced, agreed, slotCount: slotCounts.get(id) ?? 0 }] : [];
   });

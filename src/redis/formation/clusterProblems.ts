@@ -23,8 +23,7 @@ function ownProblems(node: NodeReading, all: readonly NodeReading[], replicas: n
   if (node.role === 'replica') {
     if (node.link !== 'up') problems.push(`its copy is not complete (link to its master: ${node.link})`);
     const master = all.find(({ self }) => self.id === node.self.masterId);
-    if (master !== undefined && countSlots(master.self.slots) === 0)
-      problems.push('follows a node that owns no slots');
+    if (master !== undefined && countSlots(master.self.slots) === 0) problems.push('follows a node that owns no slots');
     return problems;
   }
   if (countSlots(node.self.slots) === 0) {
@@ -62,10 +61,8 @@ function rowProblems(row: NodeRow, other: NodeReading): string[] {
   if (!row.linked) problems.push('has no link to');
   if (row.host !== other.self.host || row.port !== other.self.port) problems.push('has another address for');
   const role = row.flags.includes('master') ? 'master' : 'replica';
-  if (role !== other.role || row.masterId !== other.self.masterId)
-    problems.push('has not heard of the role of');
-  else if (formatSlots(row.slots) !== formatSlots(other.self.slots))
-    problems.push('disagrees about the slots of');
+  if (role !== other.role || row.masterId !== other.self.masterId) problems.push('has not heard of the role of');
+  else if (formatSlots(row.slots) !== formatSlots(other.self.slots)) problems.push('disagrees about the slots of');
   return problems;
 }
 

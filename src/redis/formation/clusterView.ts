@@ -48,19 +48,13 @@ export interface ViewOptions extends NodeAccess {
 }
 
 /** Asks every node once; one that does not answer within `commandTimeoutMs` is part of the picture. Never throws. */
-export async function readClusterView(
-  nodes: readonly NodeAddress[],
-  options: ViewOptions = {},
-): Promise<ClusterView> {
+export async function readClusterView(nodes: readonly NodeAddress[], options: ViewOptions = {}): Promise<ClusterView> {
   const readings = await readAll(nodes, options);
   const more = options.discover === true ? undiscovered(readings, options.reachVia) : [];
   return viewOf([...readings, ...(await readAll(more, options))], options.replicas ?? 1);
 }
 
-async function readAll(
-  nodes: readonly NodeAddress[],
-  access: NodeAccess,
-): Promise<(NodeReading | SilentNode)[]> {
+async function readAll(nodes: readonly NodeAddress[], access: NodeAccess): Promise<(NodeReading | SilentNode)[]> {
   const connections = nodes.map((address) => new NodeConnection(address, access));
   try {
     return await Promise.all(connections.map(readNode));

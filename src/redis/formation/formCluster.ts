@@ -59,10 +59,7 @@ const repeatAfterMs = 1000;
  * @throws {FormationRefused} when only a person can say which data is to be kept.
  * @throws {RangeError} when there are too few nodes for three masters, below which no failover finds a majority.
  */
-export async function formCluster(
-  nodes: readonly NodeAddress[],
-  options: FormationOptions,
-): Promise<FormedCluster> {
+export async function formCluster(nodes: readonly NodeAddress[], options: FormationOptions): Promise<FormedCluster> {
   const { replicas, timeoutMs, logger, signal } = options;
   const fewest = 3 * (1 + replicas);
   if (nodes.length < fewest) {

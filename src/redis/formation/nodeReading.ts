@@ -98,11 +98,7 @@ function linkOf(fields: ReadonlyMap<string, string>): 'up' | 'syncing' | 'down' 
   return fields.get('master_link_status') === 'up' ? 'up' : 'down';
 }
 
-async function meetAddress(
-  address: NodeAddress,
-  self: NodeRow,
-  announced: readonly string[],
-): Promise<MeetAddress> {
+async function meetAddress(address: NodeAddress, self: NodeRow, announced: readonly string[]): Promise<MeetAddress> {
   const setting = (name: string): string | undefined => {
     const value = announced[announced.indexOf(name) + 1];
     return announced.includes(name) && value !== '' && value !== '0' ? value : undefined;
@@ -130,9 +126,7 @@ function parseFields(text: string): Map<string, string> {
 
 function explain(message: string): string {
   if (message.startsWith('LOADING')) return 'it is still loading its data';
-  if (message.startsWith('NOAUTH') || message.startsWith('WRONGPASS'))
-    return `the password is refused (${message})`;
-  if (message.includes('cluster support disabled'))
-    return 'it does not run in cluster mode (cluster-enabled yes)';
+  if (message.startsWith('NOAUTH') || message.startsWith('WRONGPASS')) return `the password is refused (${message})`;
+  if (message.includes('cluster support disabled')) return 'it does not run in cluster mode (cluster-enabled yes)';
   return message;
 }

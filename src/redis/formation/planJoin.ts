@@ -67,9 +67,7 @@ function isAt(row: NodeRow, { ip, name, port, busPort }: MeetAddress): boolean {
 /** Fresh nodes all have epoch 0; distinct ones spare them the settling of collisions. Allowed before the first meeting only. */
 function planEpochs(nodes: readonly NodeReading[]): Repair[] {
   const fresh = nodes.filter(({ self, rows }) => self.configEpoch === 0 && rows.length === 1);
-  return fresh.length < nodes.length
-    ? []
-    : fresh.map((on, index) => ({ kind: 'setEpoch', on, epoch: index + 1 }));
+  return fresh.length < nodes.length ? [] : fresh.map((on, index) => ({ kind: 'setEpoch', on, epoch: index + 1 }));
 }
 
 /**

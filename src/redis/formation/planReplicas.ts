@@ -9,14 +9,9 @@ type Replicate = Extract<Repair, { kind: 'replicate' }>;
  * @param newOwners masters that receive their first slots in this round
  * @param wanted replicas for each master
  */
-export function planReplicas(
-  picture: ClusterPicture,
-  newOwners: readonly NodeReading[],
-  wanted: number,
-): Replicate[] {
+export function planReplicas(picture: ClusterPicture, newOwners: readonly NodeReading[], wanted: number): Replicate[] {
   const { nodes, slotCounts } = picture;
-  const ownsSlots = (id: string): boolean =>
-    slotCounts.has(id) || newOwners.some(({ self }) => self.id === id);
+  const ownsSlots = (id: string): boolean => slotCounts.has(id) || newOwners.some(({ self }) => self.id === id);
   const masters = nodes.filter(({ self }) => ownsSlots(self.id));
   if (masters.length === 0) return [];
   const followers = new Map(

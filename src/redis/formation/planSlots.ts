@@ -28,12 +28,9 @@ export function planSlots(picture: ClusterPicture, masters: number): AddSlots[] 
 function chooseHeirs({ nodes, slotCounts }: ClusterPicture, masters: number): NodeReading[] {
   const owners = nodes.filter(({ self }) => slotCounts.has(self.id));
   const chosen = [...owners];
-  const empty = nodes.filter(
-    ({ role, self, keys }) => role === 'master' && !slotCounts.has(self.id) && keys === 0,
-  );
+  const empty = nodes.filter(({ role, self, keys }) => role === 'master' && !slotCounts.has(self.id) && keys === 0);
   while (slotCounts.size - owners.length + chosen.length < masters && empty.length > 0) {
-    const mastersOn = (node: NodeReading): number =>
-      chosen.filter(({ meet }) => meet.ip === node.meet.ip).length;
+    const mastersOn = (node: NodeReading): number => chosen.filter(({ meet }) => meet.ip === node.meet.ip).length;
     const fewest = Math.min(...empty.map(mastersOn));
     const next = empty.findIndex((node) => mastersOn(node) === fewest);
     chosen.push(...empty.splice(next, 1));

@@ -20,7 +20,12 @@ const memoryLimit = { raise: 0.8, clear: 0.75 };
 export function memoryRule({ address, figures }: NodeFacts): Observation {
   const ratio = figures === null ? undefined : (figures.memoryRatio ?? 0);
   const at = ratio === undefined ? 'hold' : state(ratio > memoryLimit.raise, ratio < memoryLimit.clear);
-  return { kind: 'memory', subject: address, state: at, message: `${address} uses ${percent(ratio ?? 0)} of its memory limit` };
+  return {
+    kind: 'memory',
+    subject: address,
+    state: at,
+    message: `${address} uses ${percent(ratio ?? 0)} of its memory limit`,
+  };
 }
 
 /** Busiest over mean: 3 masters of a fresh cluster are at 1.0. */
@@ -54,7 +59,11 @@ export function balanceRules({ nodes }: ClusterFacts): Observation[] {
   ];
 }
 
-function unevenness(counts: readonly (readonly [name: string, count: number])[]): { name: string; ratio: number; mean: number } {
+function unevenness(counts: readonly (readonly [name: string, count: number])[]): {
+  name: string;
+  ratio: number;
+  mean: number;
+} {
   const mean = counts.reduce((sum, [, count]) => sum + count, 0) / counts.length;
   const [name, most] = counts.reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0]);
   return { name, mean, ratio: mean === 0 ? 1 : most / mean };

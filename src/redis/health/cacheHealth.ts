@@ -24,10 +24,19 @@ export interface CacheHealth {
     readonly healthyNodes: number;
     readonly failedNodes: number;
     /** `successRate` from 0 to 1; 1 before the first operation. */
-    readonly operations: { readonly total: number; readonly successful: number; readonly failed: number; readonly successRate: number };
+    readonly operations: {
+      readonly total: number;
+      readonly successful: number;
+      readonly failed: number;
+      readonly successRate: number;
+    };
     /** `averageResponseTime` in ms, `uptime` in s. */
     readonly performance: { readonly averageResponseTime: number; readonly uptime: number };
-    readonly connectionPool: { readonly totalConnections: number; readonly activeConnections: number; readonly idleConnections: number };
+    readonly connectionPool: {
+      readonly totalConnections: number;
+      readonly activeConnections: number;
+      readonly idleConnections: number;
+    };
     readonly nodes: readonly CacheNode[];
   };
 }
@@ -124,14 +133,24 @@ export function breakersOf({ backend, monitor }: HealthSources): BreakerHealth[]
 }
 
 /** How many nodes there are, by what they are; a master or slave that does not answer counts in `total` only. */
-export function nodeCounts({ backend, monitor }: HealthSources): { total: number; connected: number; master: number; slave: number } {
+export function nodeCounts({ backend, monitor }: HealthSources): {
+  total: number;
+  connected: number;
+  master: number;
+  slave: number;
+} {
   const health = monitor?.latest();
   const nodes = cacheNodes(backend.report(), health);
   const role = (wanted: 'master' | 'replica'): number =>
     health === undefined
       ? backend.report().nodes.filter((node) => node.role === wanted).length
       : health.nodes.filter((node) => node.answered && node.role === wanted).length;
-  return { total: nodes.length, connected: nodes.filter(({ healthy }) => healthy).length, master: role('master'), slave: role('replica') };
+  return {
+    total: nodes.length,
+    connected: nodes.filter(({ healthy }) => healthy).length,
+    master: role('master'),
+    slave: role('replica'),
+  };
 }
 
 /** Memory and lag of each shard, from the last check. */

@@ -59,7 +59,9 @@ export function clusterFacts(timed: readonly TimedReading[], replicas: number, r
   const views = viewOf(readings, replicas).nodes;
   const shards = shardNumbers(views);
   const offsets = masterOffsets(readings);
-  const nodes = views.map((view, index) => nodeFacts(view, timed[index] as TimedReading, { shards, offsets, remembered }));
+  const nodes = views.map((view, index) =>
+    nodeFacts(view, timed[index] as TimedReading, { shards, offsets, remembered }),
+  );
   const answered = readings.filter((reading) => reading.answered);
   return {
     state: answered.length === 0 ? 'unknown' : answered.every(({ state }) => state === 'ok') ? 'ok' : 'fail',
@@ -86,7 +88,8 @@ function nodeFacts(view: ClusterNodeView, { reading, answerMs }: TimedReading, c
   const id = view.id === '' ? (known?.id ?? '') : view.id;
   return {
     address,
-    announced: reading.answered && reading.self.host !== '' ? formatAddress(reading.self) : (known?.announced ?? address),
+    announced:
+      reading.answered && reading.self.host !== '' ? formatAddress(reading.self) : (known?.announced ?? address),
     id,
     answered: view.answered,
     role: view.role === 'unknown' ? (known?.role ?? 'unknown') : view.role,
@@ -130,7 +133,9 @@ function union(owners: readonly Pick<NodeReading['self'], 'slots'>[]): number {
 
 /** A copy counts when it follows a living link: one that is down would lose what it missed. */
 function withoutReplica(nodes: readonly NodeFacts[]): string[] {
-  const copied = new Set(nodes.flatMap(({ masterId, answered, link }) => (answered && link === 'up' ? [masterId] : [])));
+  const copied = new Set(
+    nodes.flatMap(({ masterId, answered, link }) => (answered && link === 'up' ? [masterId] : [])),
+  );
   const masters = nodes.filter(({ answered, role, slotCount }) => answered && role === 'master' && slotCount > 0);
   return masters.filter(({ id }) => !copied.has(id)).map(({ address }) => address);
 }

@@ -71,7 +71,11 @@ export function createMembers({ now }: { now: () => number }, options: MemberOpt
       for (const address of options.nodes) connect(address);
       const first = await Promise.all([...connections.values()].map(readOne));
       const readings = first.map(({ reading }) => reading);
-      const found = undiscovered(readings, options.reachVia, [...remembered.values()].map(({ id }) => id));
+      const found = undiscovered(
+        readings,
+        options.reachVia,
+        [...remembered.values()].map(({ id }) => id),
+      );
       for (const address of found) connect(address);
       const keys = new Set(found.map(formatAddress));
       const second = [...connections].filter(([key]) => keys.has(key)).map(([, connection]) => readOne(connection));
@@ -81,7 +85,8 @@ export function createMembers({ now }: { now: () => number }, options: MemberOpt
       return all.filter(({ reading }) => !strangers.has(reading));
     },
     remember(nodes) {
-      for (const { address, id, role, announced } of nodes) if (id !== '') remembered.set(address, { id, role, announced });
+      for (const { address, id, role, announced } of nodes)
+        if (id !== '') remembered.set(address, { id, role, announced });
     },
     close() {
       closed = true;

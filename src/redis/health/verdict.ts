@@ -53,7 +53,9 @@ function mildReasons(facts: ClusterFacts): string[] {
     ...(silent.length === facts.nodes.length ? [] : silent.map(silence)),
     ...broken.map(({ address, link }) => `${address} has no complete copy of its master (link: ${link})`),
     ...facts.mastersWithoutReplica.map((address) => `master ${address} has no replica that could take over`),
-    ...answered.filter(({ figures }) => figures?.aof === 'failing').map(({ address }) => `${address} cannot write its append-only file`),
+    ...answered
+      .filter(({ figures }) => figures?.aof === 'failing')
+      .map(({ address }) => `${address} cannot write its append-only file`),
   ];
   if (facts.hosts > 1) {
     for (const { host, shard, nodes } of facts.sharedHosts) {

@@ -27,7 +27,15 @@ export interface Keyspace {
 const bytesPerEntry = 64;
 
 /** `now` is Unix time in ms. */
-export function createKeyspace({ now, maxKeys, maxBytes }: { now: () => number; maxKeys: number; maxBytes: number }): Keyspace {
+export function createKeyspace({
+  now,
+  maxKeys,
+  maxBytes,
+}: {
+  now: () => number;
+  maxKeys: number;
+  maxBytes: number;
+}): Keyspace {
   const entries = new LRUCache<string, Entry>({ max: maxKeys, maxSize: maxBytes });
   const isOver = ({ endsAt }: Entry) => endsAt !== undefined && endsAt <= now();
   return {

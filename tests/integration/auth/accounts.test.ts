@@ -44,7 +44,9 @@ describe('registering', () => {
     const statuses = answers.map(({ status }) => status).sort();
     expect(statuses).toEqual([201, ...Array.from({ length: 9 }, () => 409)]);
     expect(answers.find(({ status }) => status === 409)?.body.code).toBe('email_taken');
-    expect(await app.database.query('SELECT 1 FROM users WHERE email_canonical = $1', ['bob@example.com'])).toHaveLength(1);
+    expect(
+      await app.database.query('SELECT 1 FROM users WHERE email_canonical = $1', ['bob@example.com']),
+    ).toHaveLength(1);
   });
 
   test('an insert that is repeated recognises itself, and nobody else', async () => {
@@ -65,7 +67,11 @@ describe('registering', () => {
     expect(fieldsOf(extra)).toEqual(['role']);
     expect(extra.text).not.toContain('hunter2');
     expect(fieldsOf(await app.send('POST', '/register', '[]'))).toEqual(['']);
-    expect(fieldsOf(await app.send('POST', '/register', `{"email":"c@example.com","password":"${password}","__proto__":{}}`))).toEqual(['__proto__']);
+    expect(
+      fieldsOf(
+        await app.send('POST', '/register', `{"email":"c@example.com","password":"${password}","__proto__":{}}`),
+      ),
+    ).toEqual(['__proto__']);
   });
 
   test('takes 72 bytes of password and not one more, however few characters that are', async () => {
@@ -203,7 +209,9 @@ describe('changing the password', () => {
     const before = app.hasher.stats().completed;
     const body = { currentPassword: password, newPassword: 'é'.repeat(37) };
     const answer = await app.send('POST', '/password', body, user.accessToken);
-    expect(answer.body.errors).toEqual([{ path: 'newPassword', message: expect.stringContaining('72 bytes') as string }]);
+    expect(answer.body.errors).toEqual([
+      { path: 'newPassword', message: expect.stringContaining('72 bytes') as string },
+    ]);
     expect(app.hasher.stats().completed).toBe(before);
   });
 

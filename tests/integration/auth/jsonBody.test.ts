@@ -29,9 +29,17 @@ afterAll(() => {
 const json = { 'content-type': 'application/json' };
 
 async function post(body: string | Buffer | undefined, headers: Record<string, string> = json) {
-  const response = await fetch(url, { method: 'POST', headers, ...(body !== undefined && { body: new Uint8Array(Buffer.from(body)) }) });
+  const response = await fetch(url, {
+    method: 'POST',
+    headers,
+    ...(body !== undefined && { body: new Uint8Array(Buffer.from(body)) }),
+  });
   const text = await response.text();
-  return { status: response.status, text, answer: JSON.parse(text) as { code?: string; body?: unknown; polluted?: boolean } };
+  return {
+    status: response.status,
+    text,
+    answer: JSON.parse(text) as { code?: string; body?: unknown; polluted?: boolean },
+  };
 }
 
 test.each([
@@ -40,7 +48,10 @@ test.each([
   'Application/JSON;charset="UTF-8"',
   'application/json; version=2',
 ])('reads a body of type %s', async (type) => {
-  expect(await post('{"a":"ü"}', { 'content-type': type })).toMatchObject({ status: 200, answer: { body: { a: 'ü' } } });
+  expect(await post('{"a":"ü"}', { 'content-type': type })).toMatchObject({
+    status: 200,
+    answer: { body: { a: 'ü' } },
+  });
 });
 
 test.each([
@@ -52,7 +63,10 @@ test.each([
   ['UTF-16', { 'content-type': 'application/json; charset=utf-16' }],
   ['Latin-1', { 'content-type': 'application/json; charset=iso-8859-1' }],
 ])('refuses %s', async (_name, headers: Record<string, string>) => {
-  expect(await post('{"secret":"hunter2"}', headers)).toMatchObject({ status: 415, answer: { code: 'unsupported_media_type' } });
+  expect(await post('{"secret":"hunter2"}', headers)).toMatchObject({
+    status: 415,
+    answer: { code: 'unsupported_media_type' },
+  });
 });
 
 test('refuses a compressed body, whatever it would unfold to', async () => {
@@ -127,7 +141,11 @@ test.each([
 });
 
 test('a chunked body of no bytes is no body', async () => {
-  const request = httpRequest(url, { method: 'POST', headers: { ...json, 'transfer-encoding': 'chunked' }, agent: false });
+  const request = httpRequest(url, {
+    method: 'POST',
+    headers: { ...json, 'transfer-encoding': 'chunked' },
+    agent: false,
+  });
   request.end();
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   response.resume();

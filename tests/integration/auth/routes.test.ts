@@ -24,7 +24,8 @@ describe('the access token', () => {
   test('forged, expired, or for a user or session that does not exist: 401 with the error named, and no more', async () => {
     const user = await app.newUser();
     const good = jwt.decode(user.accessToken) as jwt.JwtPayload;
-    const sign = (claims: object, key = secret) => jwt.sign({ ...good, ...claims }, key, { header: { alg: 'HS256', typ: 'at+jwt' } });
+    const sign = (claims: object, key = secret) =>
+      jwt.sign({ ...good, ...claims }, key, { header: { alg: 'HS256', typ: 'at+jwt' } });
     expect((await app.send('GET', '/me', undefined, sign({}))).status).toBe(200);
     const elsewhere = '0198f2c4-7a60-7000-8000-000000000009';
     const bad = [

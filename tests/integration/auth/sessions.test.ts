@@ -8,7 +8,9 @@ beforeEach(() => void app.reuses.splice(0));
 
 const refresh = (refreshToken: string) => app.send('POST', '/refresh', { refreshToken });
 const sessionsOf = (userId: string) =>
-  app.database.query<{ id: string; expires_at: Date }>('SELECT id, expires_at FROM sessions WHERE user_id = $1', [userId]);
+  app.database.query<{ id: string; expires_at: Date }>('SELECT id, expires_at FROM sessions WHERE user_id = $1', [
+    userId,
+  ]);
 /** Lets time pass for a user's sessions. */
 const age = (userId: string, seconds: number) =>
   app.database.query(
@@ -83,7 +85,12 @@ describe('refreshing', () => {
 
   test('a made-up token is refused and ends nothing', async () => {
     const user = await app.newUser();
-    for (const text of [randomBytes(48).toString('base64url'), 'x', user.refreshToken.slice(0, -1), `${user.refreshToken}A`]) {
+    for (const text of [
+      randomBytes(48).toString('base64url'),
+      'x',
+      user.refreshToken.slice(0, -1),
+      `${user.refreshToken}A`,
+    ]) {
       const answer = await refresh(text);
       expect(answer).toMatchObject({ status: 401, body: { code: 'invalid_token' } });
       expect(answer.text).not.toContain(text.slice(0, 20).padEnd(20, '?'));
@@ -141,7 +148,8 @@ describe('logging out', () => {
 });
 
 describe('logging in again and again', () => {
-  const login = ({ email, password }: { email: string; password: string }) => app.send('POST', '/login', { email, password });
+  const login = ({ email, password }: { email: string; password: string }) =>
+    app.send('POST', '/login', { email, password });
 
   test('removes what has expired', async () => {
     const user = await app.newUser();
@@ -155,7 +163,9 @@ describe('logging in again and again', () => {
     const tokens = [user.accessToken];
     for (let i = 0; i < 6; i += 1) tokens.push((await login(user)).body.accessToken);
     expect(await sessionsOf(user.id)).toHaveLength(5);
-    const statuses = await Promise.all(tokens.map(async (token) => (await app.send('GET', '/me', undefined, token)).status));
+    const statuses = await Promise.all(
+      tokens.map(async (token) => (await app.send('GET', '/me', undefined, token)).status),
+    );
     expect(statuses).toEqual([401, 401, 200, 200, 200, 200, 200]);
     expect(await sessionsOf(other.id)).toHaveLength(1);
   });

@@ -21,9 +21,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sluice-embedded-'));
 });
 afterEach(async () => {
-  const left = await openEmbeddedRedisCluster({ dir, logger, binary: await redisBinary() }).catch(
-    () => undefined,
-  );
+  const left = await openEmbeddedRedisCluster({ dir, logger, binary: await redisBinary() }).catch(() => undefined);
   await left?.stopAll();
   await rm(dir, { recursive: true, force: true });
 });
@@ -35,9 +33,7 @@ async function processesIn(folder: string): Promise<number[]> {
   const { readlink } = await import('node:fs/promises');
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const places = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => '')));
-  return pids.flatMap((pid, index) =>
-    places[index]?.startsWith(`${folder}/`) === true ? [Number(pid)] : [],
-  );
+  return pids.flatMap((pid, index) => (places[index]?.startsWith(`${folder}/`) === true ? [Number(pid)] : []));
 }
 
 async function incr(nodes: readonly NodeAddress[], key: string): Promise<number> {
@@ -122,9 +118,7 @@ describe('a start and a close', () => {
     // A node cannot work in a folder whose append-only directory is a file.
     await mkdir(join(dir, 'node-4'));
     await writeFile(join(dir, 'node-4', 'appendonlydir'), '');
-    await expect(startTestCluster({ dir })).rejects.toThrow(
-      /A Redis node ended with code 1: [^]*appendonlydir/,
-    );
+    await expect(startTestCluster({ dir })).rejects.toThrow(/A Redis node ended with code 1: [^]*appendonlydir/);
     expect(await processesIn(dir)).toEqual([]);
   });
 
@@ -225,8 +219,7 @@ describe('a node that is killed', () => {
     expect(cluster.pidOf(victim.address)).toBeUndefined();
     const isReplaced = async () =>
       (await cluster.view()).nodes.some(
-        ({ role, slots, id }) =>
-          role === 'master' && id !== victim.id && slots[0]?.[0] === victim.slots[0]?.[0],
+        ({ role, slots, id }) => role === 'master' && id !== victim.id && slots[0]?.[0] === victim.slots[0]?.[0],
       );
     while (!(await isReplaced())) await new Promise((resolve) => setTimeout(resolve, 100));
     await cluster.restart(victim.address);

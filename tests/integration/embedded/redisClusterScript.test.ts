@@ -75,10 +75,7 @@ describe('npm run cluster', () => {
 
   it('failover --manual: hands a shard over, kills nobody, loses no increment', async () => {
     const { code, output } = await cluster('failover', '--manual');
-    expect([code, output]).toEqual([
-      0,
-      expect.stringMatching(/handing over master[^]*the hand-over took 0\.\d+ s/),
-    ]);
+    expect([code, output]).toEqual([0, expect.stringMatching(/handing over master[^]*the hand-over took 0\.\d+ s/)]);
     expect(output).toMatch(/no service answers at http:\/\/127\.0\.0\.1:1/);
     expect(output).toMatch(/\d+ increments done, 0 failed/);
   });
@@ -95,9 +92,7 @@ describe('npm run cluster', () => {
       expect(output).toMatch(new RegExp(`${phase} +\\d+ calls: \\d+ × 200, \\d+ × 429; \\d+ over 100 ms`));
     }
     const killed = /killing \(SIGKILL\) master (\S+)/.exec(output)?.[1] ?? 'none';
-    expect(output.slice(output.lastIndexOf('Redis Cluster:'))).toMatch(
-      new RegExp(`└─ ● ${killed} +replica +in sync`),
-    );
+    expect(output.slice(output.lastIndexOf('Redis Cluster:'))).toMatch(new RegExp(`└─ ● ${killed} +replica +in sync`));
   });
 
   it('down: stops it; status then says so', async () => {

@@ -33,10 +33,7 @@ describe('the installed server', () => {
 
   it('is too old, or no server at all: says so, and looks further', async () => {
     const old = join(dir, 'old-server');
-    await writeFile(
-      old,
-      '#!/bin/sh\necho "Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc bits=64 build=0"\n',
-    );
+    await writeFile(old, '#!/bin/sh\necho "Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc bits=64 build=0"\n');
     await chmod(old, 0o755);
     expect(await findRedisServer([old])).toEqual({ missing: `${old} is version 6.2.14, older than 7.0` });
     expect(await findRedisServer(['true'])).toEqual({ missing: 'true does not tell its version' });

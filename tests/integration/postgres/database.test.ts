@@ -116,14 +116,17 @@ describe('a query', () => {
     [undefined, 'outcome_unknown'],
     ['write', 'outcome_unknown'],
     ['read', 'deadline_exceeded'],
-  ] as const)('whose signal is aborted (repeatable: %s) ends at once with %s, and its connection is destroyed', async (repeatable, code) => {
-    const database = open();
-    const startedAt = performance.now();
-    const query = database.query('SELECT pg_sleep(4)', [], { ...(repeatable && { repeatable }), signal: after(100) });
-    await expect(query).rejects.toMatchObject({ code });
-    expect(performance.now() - startedAt).toBeLessThan(3000);
-    await eventually(() => expect(database.stats().total).toBe(0));
-  });
+  ] as const)(
+    'whose signal is aborted (repeatable: %s) ends at once with %s, and its connection is destroyed',
+    async (repeatable, code) => {
+      const database = open();
+      const startedAt = performance.now();
+      const query = database.query('SELECT pg_sleep(4)', [], { ...(repeatable && { repeatable }), signal: after(100) });
+      await expect(query).rejects.toMatchObject({ code });
+      expect(performance.now() - startedAt).toBeLessThan(3000);
+      await eventually(() => expect(database.stats().total).toBe(0));
+    },
+  );
 
   test('with a signal that is aborted already is not sent', async () => {
     const database = open();
@@ -172,7 +175,9 @@ describe('a transaction', () => {
   test('commits its work, and rolls back when the work throws', async () => {
     const database = open();
     const [kept, dropped] = [randomUUID(), randomUUID()];
-    await expect(database.transaction(async (tx) => ((await tx.query(insert, [kept])), 'result'))).resolves.toBe('result');
+    await expect(database.transaction(async (tx) => (await tx.query(insert, [kept]), 'result'))).resolves.toBe(
+      'result',
+    );
     const failing = database.transaction(async (tx) => {
       await tx.query(insert, [dropped]);
       throw Object.assign(new Error('own'), { code: 'ECONNREFUSED' });
@@ -222,7 +227,9 @@ describe('a transaction', () => {
     const database = open();
     const [unknown, repeated] = [randomUUID(), randomUUID()];
     proxy.loseAnswerTo('COMMIT');
-    await expect(database.transaction((tx) => tx.query(insert, [unknown]))).rejects.toMatchObject({ code: 'outcome_unknown' });
+    await expect(database.transaction((tx) => tx.query(insert, [unknown]))).rejects.toMatchObject({
+      code: 'outcome_unknown',
+    });
     expect(await isThere(unknown)).toBe(true);
     let runs = 0;
     proxy.loseAnswerTo('COMMIT');
@@ -304,7 +311,12 @@ describe('the pool', () => {
     await new Promise((resolve) => closed.close(resolve));
     const database = createDatabase(
       { logger, random: () => 0 },
-      { url: `postgres://postgres@127.0.0.1:${port}/postgres`, poolSize: 2, connectTimeoutMs: 500, queryTimeoutMs: 500 },
+      {
+        url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+        poolSize: 2,
+        connectTimeoutMs: 500,
+        queryTimeoutMs: 500,
+      },
     );
     opened.push(database);
     await expect(database.query('SELECT 1')).rejects.toMatchObject({
@@ -333,7 +345,10 @@ describe('the pool', () => {
     for (const level of ['info', 'warn'] as const) {
       jest.spyOn(spy, level).mockImplementation((...args: unknown[]) => void lines.push(args.at(-1) as string));
     }
-    const database = createDatabase({ logger: spy }, { url: proxy.url, poolSize: 1, connectTimeoutMs: 100, queryTimeoutMs: 300 });
+    const database = createDatabase(
+      { logger: spy },
+      { url: proxy.url, poolSize: 1, connectTimeoutMs: 100, queryTimeoutMs: 300 },
+    );
     opened.push(database);
     proxy.freeze();
     await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'database_unavailable' });

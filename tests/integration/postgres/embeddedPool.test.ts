@@ -42,11 +42,13 @@ describe('the embedded Postgres, shared by a pool of ten,', () => {
     await Promise.all(
       Array.from({ length: 400 }, async (_, i) => {
         if (i % 5 !== 0) return ask(database, i);
-        return database.transaction(async (tx) => {
-          await ask(tx, i);
-          await tx.query('INSERT INTO written VALUES ($1)', [i]);
-          if (i % 10 === 0) await tx.query('SELECT 1/0').catch(() => undefined);
-        }).catch((error: { code?: string }) => expect(error.code).toBe('22012'));
+        return database
+          .transaction(async (tx) => {
+            await ask(tx, i);
+            await tx.query('INSERT INTO written VALUES ($1)', [i]);
+            if (i % 10 === 0) await tx.query('SELECT 1/0').catch(() => undefined);
+          })
+          .catch((error: { code?: string }) => expect(error.code).toBe('22012'));
       }),
     );
     const rows = await database.query<{ n: number }>('SELECT n FROM written ORDER BY n');
@@ -82,10 +84,14 @@ describe('the embedded Postgres, shared by a pool of ten,', () => {
         const client = new pg.Client({ connectionString: url });
         client.on('error', () => undefined);
         await client.connect();
-        const lost = [client.query('BEGIN'), client.query('INSERT INTO written VALUES ($1)', [1])].map((query) => query.catch(() => undefined));
+        const lost = [client.query('BEGIN'), client.query('INSERT INTO written VALUES ($1)', [1])].map((query) =>
+          query.catch(() => undefined),
+        );
         if (i % 3 === 0) await lost[0];
         if (i % 3 === 1) await pause(i);
-        (client as unknown as { connection: { stream: { destroy(): void; write(text: string): void } } }).connection.stream.destroy();
+        (
+          client as unknown as { connection: { stream: { destroy(): void; write(text: string): void } } }
+        ).connection.stream.destroy();
         await Promise.all(lost);
       }),
     );

@@ -28,7 +28,9 @@ beforeEach(async () => {
   lines = [];
   logger = createLogger({ level: 'info', format: 'json' });
   for (const level of ['info', 'warn', 'error'] as const) {
-    jest.spyOn(logger, level).mockImplementation((...args: unknown[]) => void lines.push(`${level}: ${args.at(-1) as string}`));
+    jest
+      .spyOn(logger, level)
+      .mockImplementation((...args: unknown[]) => void lines.push(`${level}: ${args.at(-1) as string}`));
   }
   const options = { url: proxy.url, poolSize: 2, connectTimeoutMs: 100, queryTimeoutMs: 1000 };
   database = createDatabase({ logger: createLogger({ level: 'silent', format: 'json' }) }, options);

@@ -15,7 +15,10 @@ let path: string;
 let folder: URL;
 
 function open(): Database {
-  const database = createDatabase({ logger }, { url: own.url, poolSize: 2, connectTimeoutMs: 3000, queryTimeoutMs: 5000 });
+  const database = createDatabase(
+    { logger },
+    { url: own.url, poolSize: 2, connectTimeoutMs: 3000, queryTimeoutMs: 5000 },
+  );
   opened.push(database);
   return database;
 }
@@ -41,7 +44,9 @@ describe('migrate', () => {
     await expect(migrate(database, { folder })).resolves.toEqual([]);
     await writeFile(join(path, '003_third.sql'), 'DELETE FROM first');
     await expect(migrate(database, { folder })).resolves.toEqual(['003_third']);
-    const rows = await database.query('SELECT version, name, length(checksum) AS length FROM schema_migrations ORDER BY version');
+    const rows = await database.query(
+      'SELECT version, name, length(checksum) AS length FROM schema_migrations ORDER BY version',
+    );
     expect(rows).toEqual([
       { version: 1, name: 'first', length: 64 },
       { version: 2, name: 'second', length: 64 },
@@ -63,14 +68,19 @@ describe('migrate', () => {
 
   test('does not mind Windows line ends', async () => {
     await migrate(open(), { folder });
-    await writeFile(join(path, '002_second.sql'), 'ALTER TABLE first ADD COLUMN name text;\r\nSELECT pg_sleep(0.1);\r\n');
+    await writeFile(
+      join(path, '002_second.sql'),
+      'ALTER TABLE first ADD COLUMN name text;\r\nSELECT pg_sleep(0.1);\r\n',
+    );
     await expect(migrate(open(), { folder })).resolves.toEqual([]);
   });
 
   test('refuses a database that is newer than the build', async () => {
     await migrate(open(), { folder });
     await rm(join(path, '002_second.sql'));
-    await expect(migrate(open(), { folder })).rejects.toThrow(/has migration 002_second, which this build does not know/);
+    await expect(migrate(open(), { folder })).rejects.toThrow(
+      /has migration 002_second, which this build does not know/,
+    );
   });
 
   test('refuses numbers that leave a gap', async () => {
@@ -88,7 +98,10 @@ describe('migrate', () => {
 
   test('is not bound by the deadline of ordinary statements', async () => {
     await writeFile(join(path, '003_third.sql'), 'SELECT pg_sleep(1)');
-    const database = createDatabase({ logger }, { url: own.url, poolSize: 1, connectTimeoutMs: 3000, queryTimeoutMs: 200 });
+    const database = createDatabase(
+      { logger },
+      { url: own.url, poolSize: 1, connectTimeoutMs: 3000, queryTimeoutMs: 200 },
+    );
     opened.push(database);
     await expect(migrate(database, { folder })).resolves.toHaveLength(3);
   });

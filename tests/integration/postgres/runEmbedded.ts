@@ -32,7 +32,9 @@ export interface EmbeddedProcess {
 
 /** Runs the fixture. */
 export function runEmbedded(dataDir: string, mode: 'lock' | 'write' | 'serve'): EmbeddedProcess {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script, dataDir, mode], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, dataDir, mode], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   children.add(child);
   const lines: Line[] = [];
   let errors = '';

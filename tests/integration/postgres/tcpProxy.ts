@@ -22,7 +22,10 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname);
     let lossy = false;
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(from);
       if (frozen) from.pause();
       from.on('error', () => undefined);

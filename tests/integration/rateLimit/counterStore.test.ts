@@ -43,7 +43,11 @@ const onBackend = (backend: RedisBackend) =>
 const stores: [name: string, create: () => CounterStore, burst: number][] = [
   ['memory', () => createMemoryStore({}, policy), 500],
   // 5 s: what is tested here is how it counts; tests/chaos has its deadlines.
-  ['redis', () => createRedisStore(client, { ...policy, keyPrefix: `test:${process.pid}:${Math.random()}`, deadlineMs: 5000 }), 500],
+  [
+    'redis',
+    () => createRedisStore(client, { ...policy, keyPrefix: `test:${process.pid}:${Math.random()}`, deadlineMs: 5000 }),
+    500,
+  ],
   ['single Redis', () => onBackend(single.backend), 500],
   ['Upstash', () => onBackend(upstash.backend), 50],
   ['memory backend', () => onBackend(createMemoryRedis({ scripts: countWindowTwin })), 500],

@@ -89,7 +89,9 @@ describe.each(backendKinds)('$name', ({ type, distributed, hasLua, start }) => {
   });
 
   it('counts every one of many concurrent calls', async () => {
-    const replies = await Promise.all(Array.from({ length: 300 }, () => backend.executeCommand<number>('incr', 'concurrent')));
+    const replies = await Promise.all(
+      Array.from({ length: 300 }, () => backend.executeCommand<number>('incr', 'concurrent')),
+    );
     expect(replies.sort((a, b) => a - b)).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
   });
 
@@ -135,7 +137,9 @@ describe.each(backendKinds)('$name', ({ type, distributed, hasLua, start }) => {
   });
 });
 
-const breakable = backendKinds.flatMap(({ name, startToBreak }) => (startToBreak === undefined ? [] : [{ name, startToBreak }]));
+const breakable = backendKinds.flatMap(({ name, startToBreak }) =>
+  startToBreak === undefined ? [] : [{ name, startToBreak }],
+);
 
 describe.each(breakable)('$name that fails', ({ startToBreak }) => {
   let server: BackendServer & Faults;
@@ -161,7 +165,9 @@ describe.each(breakable)('$name that fails', ({ startToBreak }) => {
     expect(performance.now() - begunAt).toBeLessThan(2000);
     const giveUpAt = performance.now() + 20_000;
     while (backend.isReady() && performance.now() < giveUpAt) {
-      await outcome(Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((key) => backend.executeCommand('get', key))));
+      await outcome(
+        Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((key) => backend.executeCommand('get', key))),
+      );
     }
     expect(await unavailable).toBeInstanceOf(Error);
     expect(await outcome(backend.executeCommand('get', 'frozen'))).toBeInstanceOf(RedisUnavailableError);
@@ -180,7 +186,9 @@ describe.each(breakable)('$name that fails', ({ startToBreak }) => {
     }
     await unavailable;
     const begunAt = performance.now();
-    const refusals = await Promise.all(Array.from({ length: 100 }, () => outcome(backend.executeCommand('incr', 'counter'))));
+    const refusals = await Promise.all(
+      Array.from({ length: 100 }, () => outcome(backend.executeCommand('incr', 'counter'))),
+    );
     for (const refusal of refusals) expect(refusal).toBeInstanceOf(RedisUnavailableError);
     expect(performance.now() - begunAt).toBeLessThan(2000);
     await server.restart();
@@ -193,7 +201,9 @@ describe.each(breakable)('$name that fails', ({ startToBreak }) => {
 async function untilServed(backend: RedisBackend): Promise<void> {
   const giveUpAt = performance.now() + 30_000;
   for (;;) {
-    const replies = await outcome(Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((key) => backend.executeCommand('set', key, '1'))));
+    const replies = await outcome(
+      Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((key) => backend.executeCommand('set', key, '1'))),
+    );
     if (Array.isArray(replies)) return;
     if (performance.now() > giveUpAt) throw replies as Error;
     await pause(50);

@@ -21,7 +21,9 @@ async function server(): Promise<TestRedis> {
   return started;
 }
 
-async function chainOf(...backends: [RedisBackend, ...RedisBackend[]]): Promise<{ chain: FallbackBackend; moves: Move[] }> {
+async function chainOf(
+  ...backends: [RedisBackend, ...RedisBackend[]]
+): Promise<{ chain: FallbackBackend; moves: Move[] }> {
   for (const backend of backends) expect(await waitUntilReady(backend, 10_000)).toBe(true);
   const chain = createFallbackBackend(backends, quick);
   cleanUps.push(() => chain.close());

@@ -36,7 +36,10 @@ hset h a | hset h a 1 b | hset | hget h | hset m1 a b | hget m1 a | hdel m1 a | 
 expire h 100 | hset h z 9 | ttl h | hdel h b c z | exists h | hset h __proto__ x constructor y | hgetall h | set h over | get h
 exists m1 m1 missing | exists | del m1 m1 missing | del | unlink m2 | dbsize | dbsize x | flushall foo | flushall async x | dbsize | flushall async | dbsize | flushall | flushall SYNC
 `;
-const commands = script.split(/[|\n]/).map((line) => line.trim()).filter((line) => line !== '');
+const commands = script
+  .split(/[|\n]/)
+  .map((line) => line.trim())
+  .filter((line) => line !== '');
 
 it('answers and refuses word for word as Redis', async () => {
   const memory = createMemoryRedis();

@@ -61,7 +61,11 @@ it('leaves no connection behind when it is closed', async () => {
   await backend.close();
   const giveUpAt = performance.now() + 5000;
   // `ask` is the one that remains.
-  while (String(await ask(open, 'CLIENT', 'LIST')).trim().split('\n').length > 1) {
+  while (
+    String(await ask(open, 'CLIENT', 'LIST'))
+      .trim()
+      .split('\n').length > 1
+  ) {
     if (performance.now() > giveUpAt) throw new Error('a connection is left');
   }
 });

@@ -20,13 +20,16 @@ afterEach(() => backend.close());
 
 const received = (name: string) => server.commands.filter(([command]) => command === name).length;
 
-it.each(['silent', 'cut', 'gateway', 'broken'] as const)('never sends a command again when the server is %s', async (treatment) => {
-  const before = received('incr');
-  server.treat(treatment);
-  await expect(backend.executeCommand('incr', 'counter')).rejects.toBeInstanceOf(NoAnswerError);
-  // The last two never come to Redis.
-  expect(received('incr') - before).toBe(treatment === 'silent' || treatment === 'cut' ? 1 : 0);
-});
+it.each(['silent', 'cut', 'gateway', 'broken'] as const)(
+  'never sends a command again when the server is %s',
+  async (treatment) => {
+    const before = received('incr');
+    server.treat(treatment);
+    await expect(backend.executeCommand('incr', 'counter')).rejects.toBeInstanceOf(NoAnswerError);
+    // The last two never come to Redis.
+    expect(received('incr') - before).toBe(treatment === 'silent' || treatment === 'cut' ? 1 : 0);
+  },
+);
 
 it('knows that nothing was sent when no connection can be made', async () => {
   await server.kill();
@@ -56,7 +59,9 @@ it('tells Upstash nothing about this process, and errors nothing about the comma
 it('never becomes ready with a wrong token, and says why', async () => {
   const stranger = createUpstashRedis({ url: server.url, token: 'wrong', commandTimeoutMs: 500 });
   try {
-    const [reason] = await new Promise<Error[]>((resolve) => stranger.events.once('unavailable', (...args) => resolve(args)));
+    const [reason] = await new Promise<Error[]>((resolve) =>
+      stranger.events.once('unavailable', (...args) => resolve(args)),
+    );
     expect(reason?.message).toMatch(/^WRONGPASS/);
     await expect(stranger.executeCommand('ping')).rejects.toThrow(/WRONGPASS/);
   } finally {
@@ -82,11 +87,19 @@ it('speaks a protocol whose pipelines and transactions are tested too', async ()
     });
     return [response.status, await response.json()];
   };
-  const commands = [['SET', 'piped', 'ü'], ['GET', 'piped'], ['HGET', 'piped', 'f'], ['STRLEN', 'piped']];
+  const commands = [
+    ['SET', 'piped', 'ü'],
+    ['GET', 'piped'],
+    ['HGET', 'piped', 'f'],
+    ['STRLEN', 'piped'],
+  ];
   const wrongType = { error: expect.stringMatching(/^WRONGTYPE/) };
   const answers = [{ result: 'OK' }, { result: 'ü' }, wrongType, { result: 2 }];
   expect(await post('/pipeline', commands)).toEqual([200, answers]);
   expect(await post('/multi-exec', commands)).toEqual([200, answers]);
   expect(await post('/', ['GET', 'piped'], { 'upstash-encoding': 'base64' })).toEqual([200, { result: 'w7w=' }]);
-  expect(await post('/', ['GET', 'piped'], { authorization: 'Bearer no' })).toEqual([401, { error: expect.stringMatching(/^WRONGPASS/) }]);
+  expect(await post('/', ['GET', 'piped'], { authorization: 'Bearer no' })).toEqual([
+    401,
+    { error: expect.stringMatching(/^WRONGPASS/) },
+  ]);
 });

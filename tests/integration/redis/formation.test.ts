@@ -17,9 +17,7 @@ afterEach(async () => {
   await loose?.stop();
   loose = undefined;
 });
-const start = async (
-  options: { count?: number; password?: string } = {},
-): Promise<readonly NodeAddress[]> => {
+const start = async (options: { count?: number; password?: string } = {}): Promise<readonly NodeAddress[]> => {
   loose = await startLooseNodes(options);
   return loose.nodes;
 };
@@ -39,9 +37,7 @@ async function meetAll(nodes: readonly NodeAddress[]): Promise<void> {
   const [first, ...others] = nodes as [NodeAddress, ...NodeAddress[]];
   for (const { host, port } of others) await ask(first, 'CLUSTER', 'MEET', host, port);
   const counts = async () =>
-    Promise.all(
-      nodes.map(async (node) => /known_nodes:(\d+)/.exec(String(await ask(node, 'CLUSTER', 'INFO')))?.[1]),
-    );
+    Promise.all(nodes.map(async (node) => /known_nodes:(\d+)/.exec(String(await ask(node, 'CLUSTER', 'INFO')))?.[1]));
   while ((await counts()).some((count) => count !== `${nodes.length}`))
     await new Promise((resolve) => setTimeout(resolve, 50));
 }

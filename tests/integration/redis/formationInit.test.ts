@@ -24,8 +24,7 @@ async function run(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const parts: string[] = [];
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (part: Buffer) => parts.push(part.toString()));
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => parts.push(part.toString()));
   const [code] = (await once(child, 'close')) as [number | null];
   return { code: code ?? -1, output: parts.join('') };
 }
@@ -120,9 +119,7 @@ describe('the compose set-up', () => {
       { password },
     );
     expect(view.healthy).toBe(true);
-    expect(view.nodes.map(({ maxMemoryBytes }) => maxMemoryBytes)).toEqual(
-      new Array(6).fill(300 * 1_048_576),
-    );
+    expect(view.nodes.map(({ maxMemoryBytes }) => maxMemoryBytes)).toEqual(new Array(6).fill(300 * 1_048_576));
   });
 
   it('shows the password in no argument, and keeps the file that holds it to its owner', async () => {

@@ -36,8 +36,7 @@ async function write(): Promise<void> {
     for (const master of client.nodes('master')) await master.wait(1, 5000);
   });
 }
-const read = (): Promise<(string | null)[]> =>
-  withClient((client) => Promise.all(keys.map((key) => client.get(key))));
+const read = (): Promise<(string | null)[]> => withClient((client) => Promise.all(keys.map((key) => client.get(key))));
 
 const nodeOf = (view: ClusterView, role: 'master' | 'replica'): ClusterNodeView => {
   const node = view.nodes.find((candidate) => candidate.role === role);
@@ -65,8 +64,7 @@ describe('a node whose disk was wiped', () => {
       const healed = await cluster.heal(30_000);
       expect(healed).toMatchObject({ healthy: true, changed: true });
       expect(healed.nodes.map(({ id }) => id)).not.toContain(victim.id);
-      for (const node of cluster.nodes)
-        expect(String(await ask(node, 'CLUSTER', 'NODES'))).not.toContain(victim.id);
+      for (const node of cluster.nodes) expect(String(await ask(node, 'CLUSTER', 'NODES'))).not.toContain(victim.id);
       expect(await read()).toEqual(keys);
     },
   );
@@ -86,10 +84,7 @@ describe('a node whose disk was wiped', () => {
     expect(await cluster.heal(40_000)).toMatchObject({ healthy: true, changed: true });
     const left = (await read()).filter((value) => value !== null).length;
     expect(left).toBe(
-      before.nodes.reduce(
-        (sum, node) => (node.role === 'master' && node !== master ? sum + node.keys : sum),
-        0,
-      ),
+      before.nodes.reduce((sum, node) => (node.role === 'master' && node !== master ? sum + node.keys : sum), 0),
     );
   });
 });

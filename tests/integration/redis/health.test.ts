@@ -2,7 +2,11 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { formatAddress } from '../../../src/redis/formation/nodeConnection.ts';
 import type { Anomaly } from '../../../src/redis/health/anomalies.ts';
-import { createHealthMonitor, type ClusterHealth, type HealthMonitor } from '../../../src/redis/health/healthMonitor.ts';
+import {
+  createHealthMonitor,
+  type ClusterHealth,
+  type HealthMonitor,
+} from '../../../src/redis/health/healthMonitor.ts';
 import { ask, startLooseNodes, startTestCluster, type TestCluster } from '../../environment/redisCluster.ts';
 import { sharedClusterNodes } from '../../environment/shared.ts';
 
@@ -32,7 +36,14 @@ describe('the monitor of a whole cluster', () => {
   it('finds all nodes from one of them, with their figures', async () => {
     const monitor = monitorOf({ nodes: sharedClusterNodes().slice(0, 1) }, rare);
     const health = await until(monitor, ({ nodes }) => nodes.length === 6);
-    expect(health).toMatchObject({ status: 'healthy', reasons: [], state: 'ok', slotsAssigned: 16_384, slotsServed: 16_384, hosts: 1 });
+    expect(health).toMatchObject({
+      status: 'healthy',
+      reasons: [],
+      state: 'ok',
+      slotsAssigned: 16_384,
+      slotsServed: 16_384,
+      hosts: 1,
+    });
     expect(health.notes).toEqual([expect.stringContaining('one host')]);
     const masters = health.nodes.filter(({ role }) => role === 'master');
     const replicas = health.nodes.filter(({ role }) => role === 'replica');
@@ -41,7 +52,10 @@ describe('the monitor of a whole cluster', () => {
     expect(masters.reduce((sum, { slotCount }) => sum + slotCount, 0)).toBe(16_384);
     for (const node of replicas) expect(node).toMatchObject({ link: 'up', lagBytes: expect.any(Number) });
     for (const { figures, answerMs } of health.nodes) {
-      expect(figures).toMatchObject({ version: expect.stringMatching(/^\d+\.\d+/), maxMemoryBytes: expect.any(Number) });
+      expect(figures).toMatchObject({
+        version: expect.stringMatching(/^\d+\.\d+/),
+        maxMemoryBytes: expect.any(Number),
+      });
       expect(figures?.usedMemoryBytes).toBeGreaterThan(100_000);
       expect(figures?.clients).toBeGreaterThan(0);
       expect(figures?.fragmentationRatio).toBeGreaterThan(0);
@@ -105,7 +119,9 @@ describe('the monitor of a cluster in trouble', () => {
 
     await cluster.kill(addressOf(replica?.address));
     const copyless = await until(monitor, ({ status }) => status === 'degraded');
-    expect(copyless.reasons.join('\n')).toContain(`replica ${replica?.address} does not answer (nothing listens there)`);
+    expect(copyless.reasons.join('\n')).toContain(
+      `replica ${replica?.address} does not answer (nothing listens there)`,
+    );
     expect(copyless.mastersWithoutReplica).toEqual([master?.address]);
     await cluster.restart(addressOf(replica?.address));
     await until(monitor, ({ status }) => status === 'healthy');
@@ -114,8 +130,14 @@ describe('the monitor of a cluster in trouble', () => {
     const headless = await until(monitor, ({ status }) => status === 'unhealthy');
     expect(headless.reasons[0]).toMatch(/^546\d of 16384 slots are not served/);
     const promoted = await until(monitor, ({ status }) => status === 'degraded');
-    expect(promoted.nodes.find(({ address }) => address === replica?.address)).toMatchObject({ role: 'master', shard: master?.shard });
-    expect(promoted.nodes.find(({ address }) => address === master?.address)).toMatchObject({ answered: false, figures: null });
+    expect(promoted.nodes.find(({ address }) => address === replica?.address)).toMatchObject({
+      role: 'master',
+      shard: master?.shard,
+    });
+    expect(promoted.nodes.find(({ address }) => address === master?.address)).toMatchObject({
+      answered: false,
+      figures: null,
+    });
 
     await cluster.restart(addressOf(master?.address));
     await until(monitor, ({ status }) => status === 'healthy');
@@ -146,14 +168,19 @@ describe('the monitor of a cluster in trouble', () => {
     const monitor = monitorOf({ nodes: cluster.nodes }, rare);
     const health = await until(monitor, ({ status }) => status === 'healthy');
     const log: string[] = [];
-    const note = (what: string) => ({ kind, subject }: Anomaly) => void (kind === 'memory' && log.push(`${what} ${subject}`));
+    const note =
+      (what: string) =>
+      ({ kind, subject }: Anomaly) =>
+        void (kind === 'memory' && log.push(`${what} ${subject}`));
     monitor.events.on('anomaly', note('anomaly')).on('resolved', note('resolved'));
     const [node] = cluster.nodes;
     if (node === undefined) throw new Error('no node');
     const used = health.nodes.find(({ address }) => address === formatAddress(node))?.figures?.usedMemoryBytes ?? 0;
     await ask(node, 'CONFIG', 'SET', 'maxmemory', Math.ceil(used * 1.1));
     for (let i = 0; i < 3; i++) await monitor.checkNow();
-    expect(monitor.latest()?.anomalies).toEqual([expect.objectContaining({ kind: 'memory', subject: formatAddress(node) })]);
+    expect(monitor.latest()?.anomalies).toEqual([
+      expect.objectContaining({ kind: 'memory', subject: formatAddress(node) }),
+    ]);
     await ask(node, 'CONFIG', 'SET', 'maxmemory', 0);
     for (let i = 0; i < 2; i++) await monitor.checkNow();
     expect(log).toEqual([`anomaly ${formatAddress(node)}`, `resolved ${formatAddress(node)}`]);
@@ -163,7 +190,11 @@ describe('the monitor of a cluster in trouble', () => {
 describe('the monitor of what is no cluster', () => {
   it('is unhealthy when nothing answers, and never throws', async () => {
     const monitor = monitorOf({ nodes: [{ host: '127.0.0.1', port: 1 }] }, { timeoutMs: 500 });
-    expect(await monitor.checkNow()).toMatchObject({ status: 'unhealthy', reasons: ['no node answers'], state: 'unknown' });
+    expect(await monitor.checkNow()).toMatchObject({
+      status: 'unhealthy',
+      reasons: ['no node answers'],
+      state: 'unknown',
+    });
   });
 
   it('is unhealthy with nodes that nobody has joined, and names the password as the reason', async () => {

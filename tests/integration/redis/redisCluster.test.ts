@@ -47,7 +47,12 @@ describe('the cluster client', () => {
     const script = { name: 'add', lua: `return redis.call('incrby', KEYS[1], ARGV[1]) -- ${freshPrefix()}` };
     const counts = await Promise.all(keys.map((key) => redis.runScript(script, [`n${key}`], [2])));
     expect(counts).toEqual(keys.map(() => 2));
-    await Promise.all(redis.getCluster().nodes('master').map((node) => node.script('FLUSH')));
+    await Promise.all(
+      redis
+        .getCluster()
+        .nodes('master')
+        .map((node) => node.script('FLUSH')),
+    );
     expect(await redis.runScript(script, ['nk0'], [3])).toBe(5);
     await redis.executeCommand('pexpire', 'nk0', 60_000);
   });
@@ -55,7 +60,8 @@ describe('the cluster client', () => {
   it("gives the server's own errors to the caller and trips no breaker on them", async () => {
     const redis = await connect({ circuitBreakerThreshold: 2 });
     await redis.executeCommand('set', 'text', 'x', 'PX', 60_000);
-    for (let i = 0; i < 10; i++) await expect(redis.executeCommand('incr', 'text')).rejects.toThrow(ReplyError as typeof Error);
+    for (let i = 0; i < 10; i++)
+      await expect(redis.executeCommand('incr', 'text')).rejects.toThrow(ReplyError as typeof Error);
     expect(redis.isCircuitBreakerOpen()).toBe(false);
     expect(redis.report().operations).toMatchObject({ total: 11, successful: 1, failed: 10 });
   });
@@ -156,7 +162,8 @@ describe('guard', () => {
     const key = `${freshPrefix()}guarded`;
     expect(await redis.guard(key, () => redis.getCluster().set(key, '1', 'PX', 60_000))).toBe('OK');
     const [owner = ''] = redis.ownersOf(keySlot(key));
-    for (let i = 0; i < 5; i++) await expect(redis.guard(key, () => Promise.reject(new Error('lost')))).rejects.toThrow('lost');
+    for (let i = 0; i < 5; i++)
+      await expect(redis.guard(key, () => Promise.reject(new Error('lost')))).rejects.toThrow('lost');
     expect(redis.breakers.of(owner).isClosed).toBe(false);
     await expect(redis.guard(key, () => Promise.resolve(1))).rejects.toThrow(/circuit breaker/);
     expect(redis.isCircuitBreakerOpen()).toBe(true);

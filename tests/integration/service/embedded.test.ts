@@ -30,7 +30,10 @@ describe('a service with nothing configured', () => {
   it('runs a real cluster, leaves no process, and finds users and counters again', async () => {
     const dir = await freshDataDir();
     const first = await startTestService({ DATA_DIR: dir });
-    expect((await call(`${first.url}/health`)).json()).toMatchObject({ status: 'ok', checks: { postgres: 'up', redis: 'up' } });
+    expect((await call(`${first.url}/health`)).json()).toMatchObject({
+      status: 'ok',
+      checks: { postgres: 'up', redis: 'up' },
+    });
     expect(processesUsing(dir)).toHaveLength(6);
     expect((await call(`${first.url}/register`, { body: ada })).status).toBe(201);
     await spend(first.url, 20);

@@ -52,12 +52,24 @@ describe('the way of a new user', () => {
 });
 
 describe('a bad request', () => {
-  it.each<[string, { path: string; body?: unknown; headers?: Record<string, string>; method?: string }, number, string]>([
+  it.each<
+    [string, { path: string; body?: unknown; headers?: Record<string, string>; method?: string }, number, string]
+  >([
     ['an unknown path', { path: '/nothing' }, 404, 'not_found'],
     ['a wrong method', { path: '/login', method: 'GET' }, 405, 'method_not_allowed'],
     ['broken JSON', { path: '/login', body: '{"email":' }, 400, 'malformed_json'],
-    ['a wrong content type', { path: '/login', body: 'a=b', headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }, 415, 'unsupported_media_type'],
-    ['a body over the limit', { path: '/login', body: { email: 'a'.repeat(10_000), password: 'x' } }, 413, 'payload_too_large'],
+    [
+      'a wrong content type',
+      { path: '/login', body: 'a=b', headers: { 'Content-Type': 'application/x-www-form-urlencoded' } },
+      415,
+      'unsupported_media_type',
+    ],
+    [
+      'a body over the limit',
+      { path: '/login', body: { email: 'a'.repeat(10_000), password: 'x' } },
+      413,
+      'payload_too_large',
+    ],
     ['an unknown field', { path: '/register', body: { ...account('x'), admin: true } }, 400, 'invalid_request'],
     ['a wrong type', { path: '/login', body: { email: ['a@b.c'], password: { $ne: '' } } }, 400, 'invalid_request'],
     ['no body', { path: '/login', method: 'POST' }, 400, 'invalid_request'],
@@ -117,7 +129,10 @@ describe('every answer', () => {
 
 describe('health', () => {
   it('names its dependencies', async () => {
-    expect((await call(`${service.url}/health`)).json()).toMatchObject({ status: 'ok', checks: { postgres: 'up', redis: 'up' } });
+    expect((await call(`${service.url}/health`)).json()).toMatchObject({
+      status: 'ok',
+      checks: { postgres: 'up', redis: 'up' },
+    });
     expect((await call(`${service.url}/readyz`)).json()).toMatchObject({ status: 'ready' });
   });
 });
@@ -137,6 +152,11 @@ describe('the log', () => {
       expect(text).not.toContain(secret);
     }
     const lines = service.logs.filter(({ msg, path }) => msg === 'request' && path === '/me');
-    expect(lines.at(-1)).toMatchObject({ method: 'GET', status: 200, requestId: expect.any(String), ms: expect.any(Number) });
+    expect(lines.at(-1)).toMatchObject({
+      method: 'GET',
+      status: 200,
+      requestId: expect.any(String),
+      ms: expect.any(Number),
+    });
   });
 });

@@ -27,7 +27,9 @@ describe('SIGTERM', () => {
   it('finishes the requests in flight, then ends with exit code 0', async () => {
     // Cost 12: the answer takes long enough to be under way when the signal comes.
     const service = await startTestService(env({ BCRYPT_COST: '12' }));
-    const registered = call(`${service.url}/register`, { body: { email: 'flight@example.com', password: 'in flight now' } });
+    const registered = call(`${service.url}/register`, {
+      body: { email: 'flight@example.com', password: 'in flight now' },
+    });
     await sleep(60);
     const ended = service.end('SIGTERM');
     expect((await registered).status).toBe(201);
@@ -41,7 +43,9 @@ describe('SIGTERM', () => {
     let go = true;
     const client = async () => {
       while (go) {
-        const answer = await call(`${service.url}/health`, { agent }).catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
+        const answer = await call(`${service.url}/health`, { agent }).catch(
+          (error: NodeJS.ErrnoException) => error.code ?? error.message,
+        );
         if (typeof answer === 'string') {
           statuses.push(answer);
           return;
@@ -108,7 +112,10 @@ describe('a start', () => {
   });
 
   it('without Redis anywhere still answers, and says that it is degraded', async () => {
-    const service = await startTestService({ DATABASE_URL: database.url, REDIS_CLUSTER_NODES: '127.0.0.1:1,127.0.0.1:2' });
+    const service = await startTestService({
+      DATABASE_URL: database.url,
+      REDIS_CLUSTER_NODES: '127.0.0.1:1,127.0.0.1:2',
+    });
     const answer = await call(`${service.url}/health`);
     expect([answer.status, answer.json()]).toEqual([200, expect.objectContaining({ status: 'degraded' })]);
     expect((await call(`${service.url}/readyz`)).status).toBe(200);
@@ -121,9 +128,14 @@ describe('Postgres being away at the start', () => {
     const postgres: TestPostgres = await startPostgres();
     const own = await createTestDatabase(postgres.url);
     await postgres.kill();
-    const service = await startTestService(env({ DATABASE_URL: own.url, REDIS_KEY_PREFIX: freshPrefix(), REQUEST_TIMEOUT_MS: '3000' }));
+    const service = await startTestService(
+      env({ DATABASE_URL: own.url, REDIS_KEY_PREFIX: freshPrefix(), REQUEST_TIMEOUT_MS: '3000' }),
+    );
     const notReady = await call(`${service.url}/readyz`);
-    expect([notReady.status, notReady.json()]).toEqual([503, expect.objectContaining({ checks: expect.objectContaining({ postgres: 'down' }) })]);
+    expect([notReady.status, notReady.json()]).toEqual([
+      503,
+      expect.objectContaining({ checks: expect.objectContaining({ postgres: 'down' }) }),
+    ]);
     const refused = await call(`${service.url}/login`, { body: { email: 'a@example.com', password: 'whatever' } });
     expect(refused.status).toBe(503);
     expect(refused.headers['retry-after']).toBeDefined();
@@ -136,7 +148,9 @@ describe('Postgres being away at the start', () => {
       ready = await call(`${service.url}/readyz`);
     }
     expect(ready.status).toBe(200);
-    const registered = await call(`${service.url}/register`, { body: { email: 'late@example.com', password: 'came back again' } });
+    const registered = await call(`${service.url}/register`, {
+      body: { email: 'late@example.com', password: 'came back again' },
+    });
     expect(registered.status).toBe(201);
     await service.end();
     await postgres.stop();
@@ -146,7 +160,9 @@ describe('Postgres being away at the start', () => {
 describe('a request that takes too long', () => {
   it('is answered with 503 and a problem document', async () => {
     const service = await startTestService(env({ REQUEST_TIMEOUT_MS: '300', BCRYPT_COST: '14' }));
-    const answer = await call(`${service.url}/register`, { body: { email: 'slow@example.com', password: 'takes a while' } });
+    const answer = await call(`${service.url}/register`, {
+      body: { email: 'slow@example.com', password: 'takes a while' },
+    });
     expect([answer.status, answer.json()]).toEqual([503, expect.objectContaining({ code: 'deadline_exceeded' })]);
     expect((await call(`${service.url}/livez`)).status).toBe(200);
     await service.end();

@@ -138,7 +138,9 @@ describe('four processes on one cluster', () => {
     const processes = await Promise.all(Array.from({ length: 4 }, () => startTestService(env)));
     const from = '127.0.0.18';
     const answers = await Promise.all(
-      Array.from({ length: 1000 }, (_, index) => call(`${processes[index % 4]?.url}/health`, { from, timeoutMs: 30_000 })),
+      Array.from({ length: 1000 }, (_, index) =>
+        call(`${processes[index % 4]?.url}/health`, { from, timeoutMs: 30_000 }),
+      ),
     );
     const count = (status: number) => answers.filter((answer) => answer.status === status).length;
     expect({ allowed: count(200), refused: count(429) }).toEqual({ allowed: 30, refused: 970 });

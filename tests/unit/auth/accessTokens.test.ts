@@ -17,7 +17,11 @@ const header = { alg: 'HS256', typ: 'at+jwt' };
 
 function sign(payload: object, options: { key?: jwt.Secret; header?: object; algorithm?: jwt.Algorithm } = {}) {
   const { key = secret, header: changed = {}, algorithm = 'HS256' } = options;
-  return jwt.sign(payload, key, { algorithm, header: { ...header, alg: algorithm, ...changed }, noTimestamp: !('iat' in payload) });
+  return jwt.sign(payload, key, {
+    algorithm,
+    header: { ...header, alg: algorithm, ...changed },
+    noTimestamp: !('iat' in payload),
+  });
 }
 function part(value: object) {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -40,7 +44,10 @@ function refusal(token: string): SluiceError {
 test('a token that was issued says whose it is', () => {
   const { accessToken, expiresIn } = tokens.issue(subject);
   expect(expiresIn).toBe(60);
-  expect(tokens.verify(accessToken)).toEqual({ ...subject, tokenId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string });
+  expect(tokens.verify(accessToken)).toEqual({
+    ...subject,
+    tokenId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+  });
   expect(jwt.decode(accessToken, { complete: true })).toMatchObject({
     header,
     payload: { ...claims, jti: expect.any(String) as string },
@@ -68,14 +75,23 @@ test.each<[string, () => string]>([
   ['an empty text', () => ''],
   ['a text that is no token', () => 'not.a.token'],
   ['an unsigned token (alg none)', () => `${part({ alg: 'none', typ: 'at+jwt' })}.${part(claims)}.`],
-  ['alg none with the old signature', () => `${part({ alg: 'none', typ: 'at+jwt' })}.${sign(claims).split('.').slice(1).join('.')}`],
+  [
+    'alg none with the old signature',
+    () => `${part({ alg: 'none', typ: 'at+jwt' })}.${sign(claims).split('.').slice(1).join('.')}`,
+  ],
   ['another key', () => sign(claims, { key: `${secret}x` })],
   ['another HMAC with the same key', () => sign(claims, { algorithm: 'HS512' })],
-  ['an RSA signature', () => sign(claims, { algorithm: 'RS256', key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey })],
-  ['a changed payload', () => {
-    const [head, , signature] = sign(claims).split('.');
-    return `${head}.${part({ ...claims, sub: subject.sessionId })}.${signature}`;
-  }],
+  [
+    'an RSA signature',
+    () => sign(claims, { algorithm: 'RS256', key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey }),
+  ],
+  [
+    'a changed payload',
+    () => {
+      const [head, , signature] = sign(claims).split('.');
+      return `${head}.${part({ ...claims, sub: subject.sessionId })}.${signature}`;
+    },
+  ],
   ['another audience', () => sign({ ...claims, aud: 'other' })],
   ['an audience among others', () => sign({ ...claims, aud: ['api', 'other'] })],
   ['another issuer', () => sign({ ...claims, iss: 'other' })],
@@ -112,5 +128,7 @@ test('no change of any one character goes unnoticed, and no refusal quotes the t
 });
 
 test('a short secret is refused at once, without being quoted', () => {
-  expect(() => createAccessTokens({}, { ...settings, secret: 'short-secret' })).toThrow(/^(?!.*short-secret).*32 bytes/);
+  expect(() => createAccessTokens({}, { ...settings, secret: 'short-secret' })).toThrow(
+    /^(?!.*short-secret).*32 bytes/,
+  );
 });

@@ -38,7 +38,10 @@ describe('BoundedQueue', () => {
     // Two run; each pair of waiters adds a second: with five waiting, 2.5 s are expected.
     const admitted = Array.from({ length: 7 }, () => queue.run(blocker.work));
     expect(queue.stats()).toMatchObject({ running: 2, waiting: 5 });
-    await expect(queue.run(blocker.work)).rejects.toMatchObject({ code: 'overloaded', context: { retryAfterSeconds: 3 } });
+    await expect(queue.run(blocker.work)).rejects.toMatchObject({
+      code: 'overloaded',
+      context: { retryAfterSeconds: 3 },
+    });
     expect(queue.stats()).toMatchObject({ waiting: 5, shed: 1 });
     blocker.finish();
     await Promise.all(admitted);
@@ -60,7 +63,10 @@ describe('BoundedQueue', () => {
     const queue = new BoundedQueue(now, { concurrency: 1, maxWaitMs: 30, expectedWorkMs: 1 });
     const blocker = job();
     const first = queue.run(blocker.work);
-    await expect(queue.run(blocker.work)).rejects.toMatchObject({ code: 'overloaded', context: { retryAfterSeconds: 1 } });
+    await expect(queue.run(blocker.work)).rejects.toMatchObject({
+      code: 'overloaded',
+      context: { retryAfterSeconds: 1 },
+    });
     expect(queue.stats()).toMatchObject({ running: 1, waiting: 0, shed: 1 });
     blocker.finish();
     await first;

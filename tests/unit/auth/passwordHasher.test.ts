@@ -76,9 +76,17 @@ describe('hash and verify', () => {
     const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
     expect(refused.length).toBeGreaterThan(20);
     for (const { reason } of refused) {
-      expect(reason).toMatchObject({ code: 'overloaded', context: { retryAfterSeconds: expect.any(Number) as number } });
+      expect(reason).toMatchObject({
+        code: 'overloaded',
+        context: { retryAfterSeconds: expect.any(Number) as number },
+      });
     }
-    expect(passwords.stats()).toMatchObject({ running: 0, waiting: 0, shed: refused.length, completed: 40 - refused.length });
+    expect(passwords.stats()).toMatchObject({
+      running: 0,
+      waiting: 0,
+      shed: refused.length,
+      completed: 40 - refused.length,
+    });
     await passwords.close();
     await expect(passwords.verify('x', undefined)).rejects.toMatchObject({ code: 'shutting_down' });
   });
@@ -106,7 +114,9 @@ describe('the thread pool', () => {
 /** How long `fs.stat`, asked every 5 ms, takes at the median, in ms, while 32 passwords are hashed. */
 async function medianStatMs(hash: (password: string) => Promise<string>): Promise<number> {
   let hashing = true;
-  const hashes = Promise.all(Array.from({ length: 32 }, (_, i) => hash(`password ${i}`))).finally(() => (hashing = false));
+  const hashes = Promise.all(Array.from({ length: 32 }, (_, i) => hash(`password ${i}`))).finally(
+    () => (hashing = false),
+  );
   const probe = async () => {
     const startedAt = performance.now();
     await stat('.');
@@ -134,10 +144,15 @@ describe('passwordProblem', () => {
     expect(passwordProblem(password, 8)).toEqual(problem);
   });
 
-  test.each(['12345678', 'a'.repeat(72), 'é'.repeat(36), '😀'.repeat(18), '        ', 'nul\0inside', '\u0000'.repeat(8)])(
-    'nothing is wrong with %j',
-    (password) => {
-      expect(passwordProblem(password, 8)).toBeUndefined();
-    },
-  );
+  test.each([
+    '12345678',
+    'a'.repeat(72),
+    'é'.repeat(36),
+    '😀'.repeat(18),
+    '        ',
+    'nul\0inside',
+    '\u0000'.repeat(8),
+  ])('nothing is wrong with %j', (password) => {
+    expect(passwordProblem(password, 8)).toBeUndefined();
+  });
 });

@@ -26,10 +26,15 @@ describe('refresh tokens', () => {
     expect(stranger.successorOf(token).hash).not.toEqual(tokens.successorOf(token).hash);
   });
 
-  test.each(['', 'x', 'A'.repeat(63), 'A'.repeat(65), `${'A'.repeat(63)}=`, `${'A'.repeat(63)}+`, `${'A'.repeat(64)}\n`])(
-    '%j is no token',
-    (text) => expect(tokens.parse(text)).toBeUndefined(),
-  );
+  test.each([
+    '',
+    'x',
+    'A'.repeat(63),
+    'A'.repeat(65),
+    `${'A'.repeat(63)}=`,
+    `${'A'.repeat(63)}+`,
+    `${'A'.repeat(64)}\n`,
+  ])('%j is no token', (text) => expect(tokens.parse(text)).toBeUndefined());
 });
 
 describe('uuidV7', () => {

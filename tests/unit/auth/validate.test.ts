@@ -23,7 +23,10 @@ describe('validate', () => {
     [{ email: 'a@b.cd', password: '' }, ['password: must not be empty']],
     [{ email: 'a'.repeat(1025), password: 'hunter2' }, ['email: must have at most 1024 characters']],
     [{ email: 'a@b.cd', password: 'hunter2', admin: true }, ['admin: is not a known field']],
-    [JSON.parse('{"email":"a@b.cd","password":"hunter2","__proto__":{"admin":true}}'), ['__proto__: is not a known field']],
+    [
+      JSON.parse('{"email":"a@b.cd","password":"hunter2","__proto__":{"admin":true}}'),
+      ['__proto__: is not a known field'],
+    ],
     [{ email: 'a@b.cd', password: 'hunter2', constructor: 1 }, ['constructor: is not a known field']],
     [[], [': must be an object']],
     ['hunter2', [': must be an object']],
@@ -35,7 +38,10 @@ describe('validate', () => {
 
   test('writes paths with dots', () => {
     const schema = z.strictObject({ a: z.array(z.strictObject({ b: z.string() })) });
-    expect(problems(schema, { a: [{ b: 'x' }, { b: 1, c: 2 }] })).toEqual(['a.1.b: must be a string', 'a.1.c: is not a known field']);
+    expect(problems(schema, { a: [{ b: 'x' }, { b: 1, c: 2 }] })).toEqual([
+      'a.1.b: must be a string',
+      'a.1.c: is not a known field',
+    ]);
   });
 
   test('neither names nor lists without end', () => {

@@ -123,32 +123,64 @@ describe('the Redis that is used', () => {
 
   it('is a single one by its URL', () => {
     expect(loadConfig(single).redis).toMatchObject({
-      mode: 'single', host: 'h2', port: 7000, db: 3, username: undefined, password: 'pa:ss', tls: false,
+      mode: 'single',
+      host: 'h2',
+      port: 7000,
+      db: 3,
+      username: undefined,
+      password: 'pa:ss',
+      tls: false,
     });
     expect(loadConfig({ REDIS_URL: 'rediss://user@[::1]' }).redis).toMatchObject({
-      mode: 'single', host: '::1', port: 6379, db: 0, username: 'user', tls: true,
+      mode: 'single',
+      host: '::1',
+      port: 6379,
+      db: 0,
+      username: 'user',
+      tls: true,
     });
   });
 
   it('is a single one by its parts', () => {
     const env = { REDIS_HOST: 'h2', REDIS_PORT: '7001', REDIS_PASSWORD: 'p', REDIS_DB: '2', REDIS_TLS: 'true' };
-    expect(loadConfig(env).redis).toMatchObject({ mode: 'single', host: 'h2', port: 7001, password: 'p', db: 2, tls: true });
+    expect(loadConfig(env).redis).toMatchObject({
+      mode: 'single',
+      host: 'h2',
+      port: 7001,
+      password: 'p',
+      db: 2,
+      tls: true,
+    });
     expect(loadConfig({ REDIS_HOST: 'h2' }).redis).toMatchObject({ mode: 'single', port: 6379, db: 0, tls: false });
   });
 
   it('is Upstash by its URL and token', () => {
-    expect(loadConfig(upstash).redis).toMatchObject({ mode: 'upstash', url: 'https://x.upstash.io', token: 'token-of-upstash' });
+    expect(loadConfig(upstash).redis).toMatchObject({
+      mode: 'upstash',
+      url: 'https://x.upstash.io',
+      token: 'token-of-upstash',
+    });
   });
 
   it('falls back to memory, and not to a single one, unless told otherwise', () => {
-    expect(loadConfig({}).redis).toMatchObject({ fallbacks: { single: undefined, memory: true }, commandTimeoutMs: 500 });
+    expect(loadConfig({}).redis).toMatchObject({
+      fallbacks: { single: undefined, memory: true },
+      commandTimeoutMs: 500,
+    });
     expect(loadConfig({ ...cluster, REDIS_FALLBACK_TO_MEMORY: 'false' }).redis.fallbacks.memory).toBe(false);
   });
 
   it('is the cluster, with the single one as its fallback, when both are named and the fallback is wanted', () => {
     const { redis } = loadConfig({ ...cluster, ...single, REDIS_FALLBACK_TO_SINGLE: 'true' });
     expect(redis.mode).toBe('cluster');
-    expect(redis.fallbacks.single).toEqual({ host: 'h2', port: 7000, db: 3, username: undefined, password: 'pa:ss', tls: false });
+    expect(redis.fallbacks.single).toEqual({
+      host: 'h2',
+      port: 7000,
+      db: 3,
+      username: undefined,
+      password: 'pa:ss',
+      tls: false,
+    });
   });
 
   it.each([
@@ -156,8 +188,14 @@ describe('the Redis that is used', () => {
     [{ REDIS_NODE_1_HOST: 'h1', REDIS_HOST: 'h2' }, /^REDIS_NODE_1_HOST: .*REDIS_HOST/],
     [{ ...cluster, ...upstash }, /^REDIS_CLUSTER_NODES: .*UPSTASH_REDIS_REST_URL: keep one/],
     [{ ...single, ...upstash }, /^REDIS_URL: .*UPSTASH_REDIS_REST_URL: keep one/],
-    [{ ...cluster, REDIS_FALLBACK_TO_SINGLE: 'true' }, /^REDIS_FALLBACK_TO_SINGLE: needs a single Redis .*REDIS_URL or REDIS_HOST/],
-    [{ ...single, REDIS_FALLBACK_TO_SINGLE: 'true' }, /^REDIS_FALLBACK_TO_SINGLE: needs a cluster .*REDIS_CLUSTER_NODES/],
+    [
+      { ...cluster, REDIS_FALLBACK_TO_SINGLE: 'true' },
+      /^REDIS_FALLBACK_TO_SINGLE: needs a single Redis .*REDIS_URL or REDIS_HOST/,
+    ],
+    [
+      { ...single, REDIS_FALLBACK_TO_SINGLE: 'true' },
+      /^REDIS_FALLBACK_TO_SINGLE: needs a cluster .*REDIS_CLUSTER_NODES/,
+    ],
     [{ ...single, REDIS_HOST: 'h3', REDIS_DB: '1' }, /^REDIS_URL: .*REDIS_HOST, REDIS_DB/],
     [{ REDIS_URL: 'http://hunter2@h2' }, /^REDIS_URL: must be redis:/],
     [{ REDIS_URL: 'redis://h2/zero' }, /^REDIS_URL: .*number of a database/],

@@ -93,13 +93,7 @@ describe('dev.yml', () => {
       expect(node.deploy?.resources.limits).toEqual({ cpus: '0.5', memory: '512M' });
       expect(node.restart).toBe('unless-stopped');
       expect(parseInt(node.stop_grace_period ?? '')).toBeGreaterThan(10);
-      expect(node.healthcheck?.test).toEqual([
-        'CMD',
-        'sh',
-        '/etc/sluice/redisNode.sh',
-        'health',
-        `${ports[index]}`,
-      ]);
+      expect(node.healthcheck?.test).toEqual(['CMD', 'sh', '/etc/sluice/redisNode.sh', 'health', `${ports[index]}`]);
       expect(node.volumes).toEqual([`${name}-data:/data`]);
       expect(compose.volumes).toHaveProperty(`${name}-data`);
       expect(node.user).toBe('999:999');
@@ -141,14 +135,10 @@ describe('dev.yml', () => {
     for (const { environment = {} } of Object.values(compose.services)) {
       for (const [name, value] of Object.entries(environment)) {
         if (/PASSWORD|SECRET|DATABASE_URL|TOKEN/.test(name))
-          expect([name, value]).toEqual([
-            expect.stringMatching(/_FILE$/),
-            expect.stringMatching(/^\/run\/secrets\//),
-          ]);
+          expect([name, value]).toEqual([expect.stringMatching(/_FILE$/), expect.stringMatching(/^\/run\/secrets\//)]);
       }
     }
-    for (const { file: path } of Object.values(compose.secrets))
-      expect(path).toMatch(/^\.\/secrets\/\w+\.txt$/);
+    for (const { file: path } of Object.values(compose.secrets)) expect(path).toMatch(/^\.\/secrets\/\w+\.txt$/);
     const ignored = execFileSync('git', ['check-ignore', 'docker/compose/secrets/redis_password.txt'], {
       encoding: 'utf8',
     });
@@ -180,8 +170,7 @@ describe('redis.conf', () => {
   });
 
   it('holds no password, no port and no address: those differ', () => {
-    for (const name of ['requirepass', 'masterauth', 'port', 'cluster-announce-ip'])
-      expect(conf.has(name)).toBe(false);
+    for (const name of ['requirepass', 'masterauth', 'port', 'cluster-announce-ip']) expect(conf.has(name)).toBe(false);
     // With one replica a master this would stop all writes of a shard after a failover.
     expect(conf.has('min-replicas-to-write')).toBe(false);
   });
@@ -217,8 +206,6 @@ describe('the Dockerfile', () => {
     ) as string[];
     expect(command.slice(0, 2)).toEqual(['node', '-e']);
     // Nothing listens on port 1: a health check that cannot fail would be none.
-    expect(() =>
-      execFileSync(process.execPath, command.slice(1), { env: { PORT: '1' }, stdio: 'pipe' }),
-    ).toThrow();
+    expect(() => execFileSync(process.execPath, command.slice(1), { env: { PORT: '1' }, stdio: 'pipe' })).toThrow();
   });
 });

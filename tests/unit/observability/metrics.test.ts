@@ -2,7 +2,9 @@ import { register } from 'prom-client';
 import { createMetrics, type MetricSources } from '../../../src/observability/metrics/metrics.ts';
 import { parseExposition, valueOf } from '../../environment/exposition.ts';
 
-function sources(breakers: { shard: number; state: 'closed' | 'half-open' | 'open' }[] = []): MetricSources & { total: number } {
+function sources(
+  breakers: { shard: number; state: 'closed' | 'half-open' | 'open' }[] = [],
+): MetricSources & { total: number } {
   const given = {
     total: 10,
     redis: {
@@ -28,7 +30,9 @@ describe('the metrics of the cluster', () => {
   it('are exactly the four of the contract, with their labels', async () => {
     const text = await createMetrics(sources(), { processMetrics: false }).exposition('cluster');
     const families = parseExposition(text);
-    const series = [...families.values()].flatMap(({ samples }) => samples.map(({ name, labels }) => `${name} ${Object.values(labels).join()}`));
+    const series = [...families.values()].flatMap(({ samples }) =>
+      samples.map(({ name, labels }) => `${name} ${Object.values(labels).join()}`),
+    );
     expect(series).toEqual([
       ...['total', 'connected', 'master', 'slave'].map((status) => `redis_cluster_nodes ${status}`),
       'redis_cluster_health ',
@@ -42,7 +46,10 @@ describe('the metrics of the cluster', () => {
   it('are read anew at each scrape, and not added up', async () => {
     const given = sources();
     const metrics = createMetrics(given, { processMetrics: false });
-    const read = async () => valueOf(parseExposition(await metrics.exposition('cluster')), 'redis_cluster_commands_total', { status: 'total' });
+    const read = async () =>
+      valueOf(parseExposition(await metrics.exposition('cluster')), 'redis_cluster_commands_total', {
+        status: 'total',
+      });
     expect([await read(), await read()]).toEqual([10, 10]);
     given.total = 25;
     expect(await read()).toBe(25);
@@ -61,9 +68,13 @@ describe('all metrics', () => {
   });
 
   it('drop a breaker that is gone', async () => {
-    const breakers: { shard: number; state: 'open' }[] = [{ shard: 1, state: 'open' }, { shard: 2, state: 'open' }];
+    const breakers: { shard: number; state: 'open' }[] = [
+      { shard: 1, state: 'open' },
+      { shard: 2, state: 'open' },
+    ];
     const metrics = createMetrics(sources(breakers), { processMetrics: false });
-    const count = async () => parseExposition(await metrics.exposition('all')).get('redis_circuit_breaker_state')?.samples.length;
+    const count = async () =>
+      parseExposition(await metrics.exposition('all')).get('redis_circuit_breaker_state')?.samples.length;
     expect(await count()).toBe(2);
     breakers.pop();
     expect(await count()).toBe(1);
@@ -81,7 +92,7 @@ describe('all metrics', () => {
     expect([decisions('allowed', 'store'), decisions('refused', 'insurance')]).toEqual([2, 1]);
   });
 
-  it('keep prom-client\'s global registry empty', async () => {
+  it("keep prom-client's global registry empty", async () => {
     await createMetrics(sources()).exposition('all');
     expect(await register.metrics()).toBe('\n');
   });

@@ -29,7 +29,9 @@ describe('the retry table', () => {
     ['3D000', { connecting: 'rejected', in_transaction: 'rejected', sent: 'rejected' }],
   ];
   test.each(rows)('%s', (code, expected) => {
-    const found = Object.fromEntries(Object.keys(expected).map((stage) => [stage, judge(withCode(String(code)), stage as Stage)]));
+    const found = Object.fromEntries(
+      Object.keys(expected).map((stage) => [stage, judge(withCode(String(code)), stage as Stage)]),
+    );
     expect(found).toEqual(expected);
   });
 
@@ -49,7 +51,9 @@ describe('the retry table', () => {
   });
 
   test('the addresses of one host that all refuse count as one refusal', () => {
-    expect(judge(new AggregateError([withCode('ECONNREFUSED'), withCode('ECONNREFUSED')]), 'connecting')).toBe('unreachable');
+    expect(judge(new AggregateError([withCode('ECONNREFUSED'), withCode('ECONNREFUSED')]), 'connecting')).toBe(
+      'unreachable',
+    );
   });
 
   test('errors that are not the database’s pass', () => {

@@ -14,7 +14,14 @@ function failing(codes: string[], stage: Stage, context: Partial<RetryContext> =
       const code = codes[tries++];
       return code === undefined ? Promise.resolve('done') : Promise.reject(withCode(code));
     },
-    { repeatable: undefined, signal: new AbortController().signal, policy, random: () => 0, onFailure: () => undefined, ...context },
+    {
+      repeatable: undefined,
+      signal: new AbortController().signal,
+      policy,
+      random: () => 0,
+      onFailure: () => undefined,
+      ...context,
+    },
   );
   return { result, tries: () => tries };
 }
@@ -61,9 +68,13 @@ describe('withRetry', () => {
       return Promise.reject(withCode(progress.stage === 'sent' ? 'ECONNRESET' : 'ECONNREFUSED'));
     };
     const context = { signal: new AbortController().signal, policy, random: () => 0, onFailure: () => undefined };
-    await expect(withRetry(attempt, { repeatable: 'write', ...context })).rejects.toMatchObject({ code: 'outcome_unknown' });
+    await expect(withRetry(attempt, { repeatable: 'write', ...context })).rejects.toMatchObject({
+      code: 'outcome_unknown',
+    });
     tries = 0;
-    await expect(withRetry(attempt, { repeatable: 'read', ...context })).rejects.toMatchObject({ code: 'database_unavailable' });
+    await expect(withRetry(attempt, { repeatable: 'read', ...context })).rejects.toMatchObject({
+      code: 'database_unavailable',
+    });
   });
 
   test.each(['57014', '55P03', '53200'])('overload (%s) is never repeated', async (code) => {
@@ -88,11 +99,14 @@ describe('withRetry', () => {
   test('a pause ends when the signal is aborted, and says that the database was away', async () => {
     const stop = new AbortController();
     const slow = { policy: { attempts: 3, baseMs: 600_000, capMs: 600_000 }, random: () => 1, signal: stop.signal };
-    const result = withRetry((progress) => {
-      if (stop.signal.aborted) return Promise.reject(stop.signal.reason as Error);
-      progress.stage = 'connecting';
-      return Promise.reject(withCode('ECONNREFUSED'));
-    }, { repeatable: undefined, onFailure: () => undefined, ...slow });
+    const result = withRetry(
+      (progress) => {
+        if (stop.signal.aborted) return Promise.reject(stop.signal.reason as Error);
+        progress.stage = 'connecting';
+        return Promise.reject(withCode('ECONNREFUSED'));
+      },
+      { repeatable: undefined, onFailure: () => undefined, ...slow },
+    );
     setImmediate(() => stop.abort(new SluiceError('deadline_exceeded')));
     await expect(result).rejects.toMatchObject({ code: 'database_unavailable' });
   });
@@ -125,7 +139,13 @@ describe('withRetry', () => {
         progress.callersOwn = error;
         return Promise.reject(error);
       },
-      { repeatable: 'write', signal: new AbortController().signal, policy, random: () => 0, onFailure: () => undefined },
+      {
+        repeatable: 'write',
+        signal: new AbortController().signal,
+        policy,
+        random: () => 0,
+        onFailure: () => undefined,
+      },
     );
     await expect(result).rejects.toMatchObject({ name: 'Error', code: 'ECONNREFUSED' });
     expect(tries).toBe(1);

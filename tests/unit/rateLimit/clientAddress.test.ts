@@ -1,6 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { trustedProxies } from '../../../src/config/trustedProxies.ts';
-import { canonicalClient, createClientKey, trustFunction, unknownClient } from '../../../src/rateLimit/clientAddress.ts';
+import {
+  canonicalClient,
+  createClientKey,
+  trustFunction,
+  unknownClient,
+} from '../../../src/rateLimit/clientAddress.ts';
 
 describe('the canonical client', () => {
   it.each([

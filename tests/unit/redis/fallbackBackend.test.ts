@@ -1,7 +1,12 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NoAnswerError } from '../../../src/redis/answerDeadline.ts';
-import { RedisUnavailableError, type BackendEvents, type BackendType, type RedisBackend } from '../../../src/redis/backend.ts';
+import {
+  RedisUnavailableError,
+  type BackendEvents,
+  type BackendType,
+  type RedisBackend,
+} from '../../../src/redis/backend.ts';
 import { createFallbackBackend, type FallbackOptions, type Move } from '../../../src/redis/fallbackBackend.ts';
 import { createMemoryRedis } from '../../../src/redis/memoryRedis.ts';
 import { replyError } from '../../../src/redis/serverReply.ts';
@@ -41,7 +46,11 @@ function fake(type: BackendType): Fake {
 
 function chainOf(first: Fake, second: Fake, options: FallbackOptions = {}) {
   const clock = { ms: 0 };
-  const chain = createFallbackBackend([first, second], { probeMs: 5, ...options }, { now: () => clock.ms, random: () => 0 });
+  const chain = createFallbackBackend(
+    [first, second],
+    { probeMs: 5, ...options },
+    { now: () => clock.ms, random: () => 0 },
+  );
   open.push(chain);
   const moves: Move[] = [];
   chain.events.on('moved', (move) => moves.push(move));

@@ -9,14 +9,18 @@ describe('the latency histogram', () => {
 
   it('gives quantiles that are right to an eighth, whatever the latencies', () => {
     fc.assert(
-      fc.property(fc.array(fc.double({ min: 0.01, max: 60_000, noNaN: true }), { minLength: 1, maxLength: 200 }), fc.double({ min: 0.01, max: 1, noNaN: true }), (latencies, q) => {
-        const histogram = new LatencyHistogram();
-        for (const ms of latencies) histogram.record(ms);
-        const sorted = latencies.sort((a, b) => a - b);
-        const exact = (sorted[Math.max(1, Math.ceil(q * sorted.length)) - 1] ?? 0) / 1000;
-        expect(histogram.quantile(q)).toBeGreaterThanOrEqual(exact);
-        expect(histogram.quantile(q)).toBeLessThanOrEqual(exact * 1.125 + 1.2e-6);
-      }),
+      fc.property(
+        fc.array(fc.double({ min: 0.01, max: 60_000, noNaN: true }), { minLength: 1, maxLength: 200 }),
+        fc.double({ min: 0.01, max: 1, noNaN: true }),
+        (latencies, q) => {
+          const histogram = new LatencyHistogram();
+          for (const ms of latencies) histogram.record(ms);
+          const sorted = latencies.sort((a, b) => a - b);
+          const exact = (sorted[Math.max(1, Math.ceil(q * sorted.length)) - 1] ?? 0) / 1000;
+          expect(histogram.quantile(q)).toBeGreaterThanOrEqual(exact);
+          expect(histogram.quantile(q)).toBeLessThanOrEqual(exact * 1.125 + 1.2e-6);
+        },
+      ),
     );
   });
 

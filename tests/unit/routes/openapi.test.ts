@@ -2,17 +2,26 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { openApiDocument } from '../../../src/routes/openapi.ts';
 
 interface Document {
-  paths: Record<string, Record<string, { responses: Record<string, unknown>; requestBody?: unknown; security?: unknown }>>;
+  paths: Record<
+    string,
+    Record<string, { responses: Record<string, unknown>; requestBody?: unknown; security?: unknown }>
+  >;
 }
 const { paths } = openApiDocument() as unknown as Document;
-const documented = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
+const documented = Object.entries(paths).flatMap(([path, methods]) =>
+  Object.keys(methods).map((method) => `${method} ${path}`),
+);
 
 /** `router.get('/x'` and `route('/x', 'post'` in the sources of the routes. */
 function mounted(): string[] {
   return readdirSync('src/routes').flatMap((file) => {
     const source = readFileSync(`src/routes/${file}`, 'utf8');
-    const direct = [...source.matchAll(/router\.(get|post|put|delete)\('([^']+)'/g)].map(([, method, path]) => `${method} ${path}`);
-    const tabled = [...source.matchAll(/\broute\('([^']+)', '(get|post)'/g)].map(([, path, method]) => `${method} ${path}`);
+    const direct = [...source.matchAll(/router\.(get|post|put|delete)\('([^']+)'/g)].map(
+      ([, method, path]) => `${method} ${path}`,
+    );
+    const tabled = [...source.matchAll(/\broute\('([^']+)', '(get|post)'/g)].map(
+      ([, path, method]) => `${method} ${path}`,
+    );
     return [...direct, ...tabled];
   });
 }

@@ -19,24 +19,48 @@ function outcomes(took: (at: number) => number) {
 
 describe('the toll of a scenario', () => {
   it('counts failed and slow calls after the first disturbance, and the time to full service', () => {
-    const toll = tollOf(outcomes((at) => (at < 1000 ? 500 : at < 3000 ? -1 : at < 3200 ? 300 : 2)), [2000], 10_000);
+    const toll = tollOf(
+      outcomes((at) => (at < 1000 ? 500 : at < 3000 ? -1 : at < 3200 ? 300 : 2)),
+      [2000],
+      10_000,
+    );
     // From 1500 on: what began before the disturbance and ended after it is its business too.
     expect(toll.failed).toBe(100);
     expect(toll.over100).toBe(20);
-    expect(toll).toMatchObject({ worst: 300, secondsToFullService: 1.5, commonest: { message: 'refused', count: 100 } });
+    expect(toll).toMatchObject({
+      worst: 300,
+      secondsToFullService: 1.5,
+      commonest: { message: 'refused', count: 100 },
+    });
   });
 
   it('takes the longest way of several disturbances', () => {
-    const toll = tollOf(outcomes((at) => ((at >= 1000 && at < 1400) || (at >= 5000 && at < 6900) ? -1 : 2)), [1000, 5000], 10_000);
+    const toll = tollOf(
+      outcomes((at) => ((at >= 1000 && at < 1400) || (at >= 5000 && at < 6900) ? -1 : 2)),
+      [1000, 5000],
+      10_000,
+    );
     expect(toll.secondsToFullService).toBe(2);
   });
 
   it('says that full service was not reached', () => {
-    expect(tollOf(outcomes((at) => (at > 2000 ? 400 : 1)), [1000], 10_000).secondsToFullService).toBe(Infinity);
+    expect(
+      tollOf(
+        outcomes((at) => (at > 2000 ? 400 : 1)),
+        [1000],
+        10_000,
+      ).secondsToFullService,
+    ).toBe(Infinity);
   });
 
   it('is nothing when nothing happened', () => {
-    expect(tollOf(outcomes(() => 1), [0], 10_000)).toEqual({
+    expect(
+      tollOf(
+        outcomes(() => 1),
+        [0],
+        10_000,
+      ),
+    ).toEqual({
       calls: 1000,
       failed: 0,
       over100: 0,

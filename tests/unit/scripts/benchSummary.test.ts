@@ -26,12 +26,21 @@ describe('the summary of a bench', () => {
   });
 
   it('compares with the best setting of any other library, never with another setting of the same one', () => {
-    const lines = summarise([slice('sluice', 90), slice('ioredis', 50), slice('ioredis-best', 100), slice('node-redis', 80)]);
+    const lines = summarise([
+      slice('sluice', 90),
+      slice('ioredis', 50),
+      slice('ioredis-best', 100),
+      slice('node-redis', 80),
+    ]);
     expect(lines.map(({ ratio }) => ratio)).toEqual([0.9, 50 / 80, 100 / 80, 0.8]);
   });
 
   it('keeps operations and loads apart', () => {
-    const lines = summarise([slice('sluice', 90), slice('ioredis', 10, { inFlight: 1 }), slice('ioredis', 10, { operation: 'set' })]);
+    const lines = summarise([
+      slice('sluice', 90),
+      slice('ioredis', 10, { inFlight: 1 }),
+      slice('ioredis', 10, { operation: 'set' }),
+    ]);
     expect(lines).toHaveLength(3);
     expect(lines[0]?.ratio).toBeNaN();
     expect(markdownTable(lines)).toContain('| SET | 64 | ioredis, default | 10 |');
@@ -70,7 +79,11 @@ describe('a measured slice', () => {
 
 describe('the command line', () => {
   it('has defaults', () => {
-    expect(parseOptions(['redis'])).toMatchObject({ rounds: 3, inFlight: [1, 64, 512], operations: ['set', 'get', 'incr'] });
+    expect(parseOptions(['redis'])).toMatchObject({
+      rounds: 3,
+      inFlight: [1, 64, 512],
+      operations: ['set', 'get', 'incr'],
+    });
   });
 
   it.each([
@@ -99,7 +112,9 @@ describe('a page that several benches write', () => {
 
 describe('the chart', () => {
   it('has a panel an operation and load, and a bar a client', () => {
-    const svg = drawChart(summarise([slice('sluice', 1000), slice('ioredis', 500), slice('sluice', 10, { operation: 'set' })]));
+    const svg = drawChart(
+      summarise([slice('sluice', 1000), slice('ioredis', 500), slice('sluice', 10, { operation: 'set' })]),
+    );
     expect(svg.match(/<g /g)).toHaveLength(2);
     expect(svg).toContain('GET, 64 in flight');
     expect(svg).toContain('width="210.0"');

@@ -4,7 +4,14 @@ import { strip, summary } from '../../../scripts/loadTest/report.ts';
 import { judge } from '../../../scripts/loadTest/verdict.ts';
 
 const quota = 30;
-const pass = (remaining: number): Outcome => ({ status: 200, ms: 1, quota, remaining, windowSeconds: 60, resetSeconds: 60 });
+const pass = (remaining: number): Outcome => ({
+  status: 200,
+  ms: 1,
+  quota,
+  remaining,
+  windowSeconds: 60,
+  resetSeconds: 60,
+});
 const refuse = (): Outcome => ({ status: 429, ms: 1, quota, remaining: 0, retryAfter: 42 });
 const window = (length = quota, from = quota - 1) => Array.from({ length }, (_, index) => pass(from - index));
 const refusals = (count: number) => Array.from({ length: count }, refuse);
@@ -17,7 +24,10 @@ describe('the verdict', () => {
 
   it('is good for fewer requests than the quota, and for runs over several windows', () => {
     expect(judge(window(12)).faults).toEqual([]);
-    expect(judge([...window(), ...refusals(5), ...window(), ...refusals(5), ...window(7)])).toMatchObject({ windows: 3, faults: [] });
+    expect(judge([...window(), ...refusals(5), ...window(), ...refusals(5), ...window(7)])).toMatchObject({
+      windows: 3,
+      faults: [],
+    });
   });
 
   it('is good for a window that was partly used before, when that is known', () => {
@@ -54,10 +64,21 @@ describe('the report', () => {
 
 describe('the options', () => {
   it('are 65 requests to /health by default', () => {
-    expect(parseOptions([], 3000)).toMatchObject({ count: 65, concurrency: 10, wait: true, url: new URL('http://127.0.0.1:3000/health') });
+    expect(parseOptions([], 3000)).toMatchObject({
+      count: 65,
+      concurrency: 10,
+      wait: true,
+      url: new URL('http://127.0.0.1:3000/health'),
+    });
   });
 
-  it.each([['--count', '0'], ['--count', 'many'], ['--concurrency', '501'], ['--url', 'ftp://x'], ['--bogus', '1']])('refuse %s %s by name', (name, value) => {
+  it.each([
+    ['--count', '0'],
+    ['--count', 'many'],
+    ['--concurrency', '501'],
+    ['--url', 'ftp://x'],
+    ['--bogus', '1'],
+  ])('refuse %s %s by name', (name, value) => {
     expect(() => parseOptions([name, value], 3000)).toThrow(name);
   });
 });

@@ -55,8 +55,7 @@ function cluster(sketches: Sketch[], strangers: NodeRow[] = []): NodeReading[] {
 const plan = (nodes: NodeReading[], wanted = 1) =>
   planReplicas(clusterPicture(nodes), [], wanted).map(({ on, master }) => `${on.self.id}→${master.self.id}`);
 const thirds: SlotRange[][] = [[[0, 5460]], [[5461, 10_922]], [[10_923, 16_383]]];
-const masters = (...hosts: string[]): Sketch[] =>
-  hosts.map((host, index) => ({ host, slots: thirds[index] ?? [] }));
+const masters = (...hosts: string[]): Sketch[] => hosts.map((host, index) => ({ host, slots: thirds[index] ?? [] }));
 
 describe('replicas', () => {
   it('stand on another host than their master, also where the first pairing would not have it so', () => {

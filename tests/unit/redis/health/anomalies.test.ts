@@ -1,9 +1,20 @@
 import { ActiveAnomalies, type Observation } from '../../../../src/redis/health/anomalies.ts';
-import { balanceRules, CommandRules, JumpRule, LagRule, memoryRule } from '../../../../src/redis/health/anomalyRules.ts';
+import {
+  balanceRules,
+  CommandRules,
+  JumpRule,
+  LagRule,
+  memoryRule,
+} from '../../../../src/redis/health/anomalyRules.ts';
 import { Baseline } from '../../../../src/redis/health/baseline.ts';
 import { facts, node } from './facts.ts';
 
-const observation = (state: Observation['state'], subject = 'a:1'): Observation => ({ kind: 'memory', subject, state, message: 'm' });
+const observation = (state: Observation['state'], subject = 'a:1'): Observation => ({
+  kind: 'memory',
+  subject,
+  state,
+  message: 'm',
+});
 
 describe('active anomalies', () => {
   it('raise each once, and resolve it once', () => {
@@ -12,7 +23,14 @@ describe('active anomalies', () => {
       const { raised, resolved } = active.apply([observation(state)], at);
       return [raised.length, resolved.length];
     });
-    expect(log).toEqual([[1, 0], [0, 0], [0, 0], [0, 1], [0, 0], [1, 0]]);
+    expect(log).toEqual([
+      [1, 0],
+      [0, 0],
+      [0, 0],
+      [0, 1],
+      [0, 0],
+      [1, 0],
+    ]);
     expect(active.list()).toEqual([{ kind: 'memory', subject: 'a:1', message: 'm', since: 5 }]);
   });
 
@@ -47,7 +65,14 @@ describe('replication lag', () => {
 
   it('that grows check after check is raised until it is down by half', () => {
     expect(states([0, 100_000, 200_000, 400_000, 390_000, null, 250_000, 150_000])).toEqual([
-      'clear', 'hold', 'hold', 'raise', 'hold', 'hold', 'hold', 'clear',
+      'clear',
+      'hold',
+      'hold',
+      'raise',
+      'hold',
+      'hold',
+      'hold',
+      'clear',
     ]);
   });
 
@@ -62,7 +87,9 @@ describe('replication lag', () => {
 
 describe('the balance of slots and keys', () => {
   const balance = (slots: number[], keys: number[]) => {
-    const nodes = slots.map((slotCount, index) => node(`n${index}:1`, { slotCount, figures: { keys: keys[index] ?? 0 } }));
+    const nodes = slots.map((slotCount, index) =>
+      node(`n${index}:1`, { slotCount, figures: { keys: keys[index] ?? 0 } }),
+    );
     return balanceRules(facts({ nodes })).map(({ state }) => state);
   };
 

@@ -20,7 +20,10 @@ const figures: NodeFigures = {
 };
 
 /** A node that is well; `figures` null makes it silent. */
-export function node(address: string, more: Partial<Omit<NodeFacts, 'figures'>> & { figures?: Partial<NodeFigures> | null } = {}): NodeFacts {
+export function node(
+  address: string,
+  more: Partial<Omit<NodeFacts, 'figures'>> & { figures?: Partial<NodeFigures> | null } = {},
+): NodeFacts {
   return {
     address,
     announced: address,
@@ -49,7 +52,10 @@ export function facts(more: Partial<ClusterFacts> = {}): ClusterFacts {
     mastersWithoutReplica: [],
     sharedHosts: [],
     hosts: 2,
-    nodes: [node('a:1'), node('b:1', { role: 'replica', masterId: 'a:1', link: 'up', lagBytes: 0, slotCount: 0, slots: 'none' })],
+    nodes: [
+      node('a:1'),
+      node('b:1', { role: 'replica', masterId: 'a:1', link: 'up', lagBytes: 0, slotCount: 0, slots: 'none' }),
+    ],
     ...more,
   };
 }
