@@ -1,17 +1,10 @@
 /** The commands that the memory backend knows, and how one of them is run. */
+import type { Command } from './command.ts';
 import { hashCommands } from './hashCommands.ts';
 import type { Keyspace } from './keyspace.ts';
 import { refusal } from './replies.ts';
 import { stringCommands } from './stringCommands.ts';
 import { timeCommands } from './timeCommands.ts';
-
-/** One command of Redis on a keyspace. */
-export interface Command {
-  /** How many arguments it takes, at least and at most. */
-  readonly args: readonly [least: number, most: number];
-  /** @throws the error reply. */
-  run(keys: Keyspace, args: readonly string[]): unknown;
-}
 
 const remove: Command = { args: [1, Infinity], run: (keys, names) => names.filter((key) => keys.delete(key)).length };
 

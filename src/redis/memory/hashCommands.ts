@@ -1,6 +1,6 @@
 /** Hashes. */
 import { fieldsOf } from '../serverReply.ts';
-import type { Command } from './commandTable.ts';
+import type { Command } from './command.ts';
 import type { Entry, Keyspace } from './keyspace.ts';
 import { refusal } from './replies.ts';
 import { put } from './stringCommands.ts';

@@ -1,5 +1,5 @@
 /** GET, SET and the counters. */
-import type { Command } from './commandTable.ts';
+import type { Command } from './command.ts';
 import type { Entry, Keyspace } from './keyspace.ts';
 import { integer, isInteger64, refusal } from './replies.ts';
 import { endAfter, type TimeUnit } from './timeCommands.ts';

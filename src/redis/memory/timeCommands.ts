@@ -1,5 +1,5 @@
 /** How long keys live. */
-import type { Command } from './commandTable.ts';
+import type { Command } from './command.ts';
 import type { Keyspace } from './keyspace.ts';
 import { integer, isInteger64, refusal } from './replies.ts';
 
