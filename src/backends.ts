@@ -3,6 +3,7 @@
  * leaves out is embedded (never in production: loadConfig refuses that).
  */
 import type { Config } from './config/loadConfig.ts';
+import { patiently } from './deadline.ts';
 import { lockDataDir } from './embedded/dataDirLock.ts';
 import { embeddedJwtSecret } from './embedded/jwtSecret.ts';
 import { startEmbeddedPostgres } from './embedded/postgres.ts';
@@ -59,14 +60,6 @@ async function openPostgres(
   closers.push('postgres', () => database.close());
   const migrations = createMigrationLoop({ database, logger });
   closers.push('migrations', () => migrations.close());
-  await inTime(migrations.finished, schemaPatienceMs);
+  await patiently(migrations.finished, schemaPatienceMs);
   return { database: untilMigrated(database, () => migrations.done), migrations };
-}
-
-/** Waits for `work`, at most `ms`; it goes on in the background. */
-async function inTime(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work.catch(() => undefined), patience]);
-  clearTimeout(timer);
 }

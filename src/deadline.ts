@@ -28,6 +28,17 @@ export async function within<T>(signal: AbortSignal | undefined, work: Promise<T
 }
 
 /**
+ * Waits until `work` has ended, well or not, but at most `ms` milliseconds; it goes on in the background. Its outcome is
+ * its owner's to look at.
+ */
+export async function patiently(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work.catch(() => undefined), patience]);
+  clearTimeout(timer);
+}
+
+/**
  * Resolves after `ms` milliseconds.
  * @throws the signal's reason when it is aborted before.
  */

@@ -1,4 +1,5 @@
 /** The child process of one client: connects, measures slice after slice as it is told, ends with its parent. */
+import { answerParent } from './parentLink.ts';
 import type { NodeAddress } from '../../src/config/clusterNodes.ts';
 import { clients, type ClientName } from './clients/all.ts';
 import type { MeasuredClient } from './clients/client.ts';
@@ -23,12 +24,4 @@ async function answer(ask: Ask): Promise<Answer> {
   return { result: await measure(client, ask) };
 }
 
-// Ctrl-C goes to the whole group; the parent decides when to end.
-process.on('SIGINT', () => undefined);
-process.on('disconnect', () => process.exit(0));
-process.on('message', (ask: Ask) => {
-  answer(ask)
-    .catch((error: unknown): Answer => ({ error: String(error) }))
-    .then((reply) => process.send?.(reply))
-    .catch(() => process.exit(1));
-});
+answerParent(answer);

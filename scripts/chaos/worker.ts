@@ -1,4 +1,5 @@
 /** The child process of one client in a chaos run: connects, calls at its rate, hands its outcomes back. */
+import { answerParent } from '../bench/parentLink.ts';
 import type { NodeAddress } from '../../src/config/clusterNodes.ts';
 import { clients, type ClientName } from '../bench/clients/all.ts';
 import { createHttpCalls, type HttpCalls } from './httpCalls.ts';
@@ -46,15 +47,7 @@ async function answer(ask: Ask): Promise<Answer> {
   }
 }
 
-// Ctrl-C goes to the whole group; the parent decides when to end.
-process.on('SIGINT', () => undefined);
-process.on('disconnect', () => process.exit(0));
-process.on('message', (ask: Ask) => {
-  answer(ask)
-    .catch((error: unknown): Answer => ({ error: String(error) }))
-    .then((reply) => process.send?.(reply))
-    .catch(() => process.exit(1));
-});
+answerParent(answer);
 // A client that lets a rejection or an exception escape must not end its measurement; the count says what callers saw.
 process.on('unhandledRejection', () => undefined);
 process.on('uncaughtException', () => undefined);

@@ -1,5 +1,6 @@
 /** Calls the running service at a steady, modest rate and writes down what each call got. */
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
+import { sendOne } from '../loadTest/fire.ts';
 
 /** What one call got. */
 export interface CallOutcome {
@@ -44,19 +45,10 @@ export function startCallers(url: URL, rate: number): Callers {
 }
 
 /** One GET; never rejects. */
-export function call(url: URL, agent?: Agent): Promise<CallOutcome> {
+export async function call(url: URL, agent?: Agent): Promise<CallOutcome> {
   const at = performance.now();
-  return new Promise((resolve) => {
-    const end = (status?: number): void => resolve({ at, ms: performance.now() - at, status });
-    const options = { ...(agent && { agent }), signal: AbortSignal.timeout(callTimeoutMs) };
-    const sent = request(url, options, (response) => {
-      response
-        .on('error', () => end())
-        .on('end', () => end(response.statusCode))
-        .resume();
-    });
-    sent.on('error', () => end()).end();
-  });
+  const { status, ms } = await sendOne(url, agent, callTimeoutMs);
+  return { at, ms, status: status === 0 ? undefined : status };
 }
 
 /** One line: how many calls, what they got, how many took over 100 ms. */

@@ -41,12 +41,12 @@ export async function fire(options: LoadTestOptions, onOutcome: (outcome: Outcom
 }
 
 /** One GET. */
-export function sendOne(url: URL, agent: Agent, timeoutMs: number): Promise<Outcome> {
+export function sendOne(url: URL, agent: Agent | undefined, timeoutMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
     const startedAt = performance.now();
     const elapsed = () => performance.now() - startedAt;
     const fail = (error: Error) => resolve({ status: 0, ms: elapsed(), error: error.message });
-    const outgoing = request(url, { agent, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+    const outgoing = request(url, { ...(agent && { agent }), signal: AbortSignal.timeout(timeoutMs) }, (response) => {
       response.resume();
       response.on('error', fail);
       response.on('end', () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
+import { createAttempt } from './attempt.ts';
 import { redisConfig, type RedisConfig } from './redisConfig.ts';
 import { secretNames, settings } from './settings.ts';
 import { trustedProxies, type TrustedProxies } from './trustedProxies.ts';
@@ -85,14 +86,7 @@ export function loadConfig(env: Env): Config {
   const problems: string[] = [];
   const given = readSecretFiles(withoutEmpty(env), problems);
   const values = parseValues(given, problems);
-  const attempt = <T>(name: string, read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      problems.push(`${name}: ${(error as Error).message}`);
-      return undefined;
-    }
-  };
+  const attempt = createAttempt(problems);
   const proxies = attempt('TRUST_PROXY', () => trustedProxies(values.TRUST_PROXY));
   const { redis, problems: redisProblems } = redisConfig(values, given);
   problems.push(...redisProblems);

@@ -1,5 +1,6 @@
 /** Which Redis is used, and what is gone on with when it is lost: read from the settings and checked against each other. */
 import type { z } from 'zod';
+import { createAttempt, type Attempt } from './attempt.ts';
 import { numberedClusterNodes, parseClusterNodes, type NodeAddress } from './clusterNodes.ts';
 import { parseRedisUrl, type SingleRedisAddress } from './redisUrl.ts';
 import type { settings } from './settings.ts';
@@ -39,14 +40,7 @@ type Values = Pick<
 /** Each problem is one line that begins with the variable's name and says the fix; with any, there is no `redis`. */
 export function redisConfig(values: Values, given: Env): { redis: RedisConfig | undefined; problems: string[] } {
   const problems: string[] = [];
-  const attempt = <T>(name: string, read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      problems.push(`${name}: ${(error as Error).message}`);
-      return undefined;
-    }
-  };
+  const attempt = createAttempt(problems);
   const cluster = clusterOf(values, given, attempt);
   const single = singleOf(values, given, attempt);
   const upstash = upstashOf(values, problems);
@@ -64,7 +58,6 @@ export function redisConfig(values: Values, given: Env): { redis: RedisConfig | 
   return { redis: problems.length === 0 ? redis : undefined, problems };
 }
 
-type Attempt = <T>(name: string, read: () => T) => T | undefined;
 type Named<Mode> = Extract<RedisPrimary, { mode: Mode }>;
 
 function clusterOf(values: Values, given: Env, attempt: Attempt): Named<'cluster'> | undefined {

@@ -267,9 +267,6 @@ export const settings = {
   DATABASE_QUERY_TIMEOUT_MS: duration(5000).meta(doc('postgres', 'Longest a query may run, on both sides.')),
 } satisfies Record<string, z.ZodType>;
 
-/** `REDIS_NODE_1_HOST`, `REDIS_NODE_1_PORT`, … : the other spelling of REDIS_CLUSTER_NODES. */
-export const numberedNodeName = /^REDIS_NODE_(\d+)_(HOST|PORT)$/;
-
 /** The variable's documentation. */
 export function settingDoc(schema: z.ZodType): SettingDoc {
   return schema.meta() as unknown as SettingDoc;

@@ -14,7 +14,7 @@
  * refused at once, and the topology is read as above. The whole cluster away → every command is rejected at once;
  * reconnecting goes on with jitter, so that many processes do not return as one.
  */
-import { Cluster, ReplyError, type Redis } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import type { Logger } from '../observability/logger.ts';
 import { createAddressMap } from './addressMap.ts';
 import { createAnswerDeadline, type AnswerDeadline } from './answerDeadline.ts';
@@ -22,6 +22,8 @@ import { RedisUnavailableError } from './backend.ts';
 import { clusterOptions, type ClusterClientOptions } from './clusterOptions.ts';
 import { CorkedWrites } from './corkedWrites.ts';
 import { keySlot } from './keySlot.ts';
+import { quitPatiently } from './quitPatiently.ts';
+import { isReplyError } from './serverReply.ts';
 import { ShardBreakers, type ShardBreakerOptions } from './shardBreakers.ts';
 import { createTopologyRefresh } from './topologyRefresh.ts';
 
@@ -180,7 +182,7 @@ export function createClusterClient(
         breaker.succeeded();
         return value;
       } catch (error) {
-        if (error instanceof ReplyError) breaker.succeeded();
+        if (isReplyError(error)) breaker.succeeded();
         else breaker.failed(error as Error);
         throw error;
       }
@@ -190,7 +192,7 @@ export function createClusterClient(
       refresh.close();
       breakers.events.off('state', onBreaker);
       if (sharedBreakers === undefined) breakers.close();
-      await end(cluster);
+      await quitPatiently(cluster);
     },
   };
   return client;
@@ -227,19 +229,4 @@ async function waitUntilReady(client: ClusterClient, ms: number): Promise<boolea
   const giveUpAt = performance.now() + ms;
   while (!allConnected() && performance.now() < giveUpAt) await new Promise((resolve) => setTimeout(resolve, 5));
   return cluster.status === 'ready';
-}
-
-/** QUIT waits for answers that are still on their way, but a frozen node must not hold up the shutdown. */
-async function end(cluster: Cluster): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, 500)));
-  await Promise.race([
-    cluster.quit().then(
-      () => undefined,
-      () => undefined,
-    ),
-    patience,
-  ]);
-  clearTimeout(timer);
-  cluster.disconnect();
 }

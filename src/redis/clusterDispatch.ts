@@ -9,13 +9,14 @@
  * A node that is not connected or does not answer counts against its breaker and has the topology read again; an error
  * reply does not: whoever answers is alive. MOVED and ASK are followed and never reach the caller.
  */
-import { ReplyError, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { createAnswerDeadline, NoAnswerError, type AnswerDeadline } from './answerDeadline.ts';
 import { RedisUnavailableError, type CommandArgument } from './backend.ts';
 import type { ClusterClient } from './clusterClient.ts';
 import { ClusterCommand, type CommandSender } from './clusterCommand.ts';
 import type { ClusterStats } from './clusterStats.ts';
 import { isPassing, isReadOnly, needsOwnConnection } from './commandTraits.ts';
+import { isReplyError } from './serverReply.ts';
 import type { ShardBreakers } from './shardBreakers.ts';
 
 /** How commands are sent. */
@@ -87,7 +88,7 @@ export class ClusterDispatch implements CommandSender {
   }
 
   failed(command: ClusterCommand, error: Error): void {
-    if (error instanceof ReplyError) {
+    if (isReplyError(error)) {
       if (this.#redirect(command, error.message)) return;
       command.breaker?.succeeded();
       if (isPassing(error.message)) {

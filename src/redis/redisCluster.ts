@@ -10,7 +10,6 @@
  * itself, with one connection a node and pool member. A master without a replica gone for good → the keys of its
  * slots are refused at once until somebody repairs the cluster.
  */
-import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Cluster } from 'ioredis';
 import type { NodeAddress } from '../config/clusterNodes.ts';
@@ -22,7 +21,6 @@ import {
   type BackendReport,
   type CommandArgument,
   type RedisBackend,
-  type Script,
 } from './backend.ts';
 import {
   createClusterClient,
@@ -35,6 +33,7 @@ import { startNodePings } from './clusterPings.ts';
 import { clusterMetrics, clusterReport, type ClusterMetrics, type ClusterStatistics } from './clusterReport.ts';
 import { ClusterStats } from './clusterStats.ts';
 import { keySlot } from './keySlot.ts';
+import { sendScript } from './scriptHash.ts';
 import { ShardBreakers } from './shardBreakers.ts';
 
 /** All are optional; times in ms. */
@@ -121,7 +120,6 @@ export function createRedisCluster(
   const startedAt = performance.now();
   const report = () =>
     clusterReport({ clients, breakers, stats, uptimeSeconds: (performance.now() - startedAt) / 1000 });
-  const hashes = new WeakMap<Script, string>();
 
   const close = async () => {
     dispatch.close();
@@ -142,18 +140,14 @@ export function createRedisCluster(
       (await Promise.all(clients.map((client) => client.waitUntilReady(ms)))).every(Boolean),
     executeCommand: <Reply>(name: string, ...args: CommandArgument[]) =>
       dispatch.send(name.toLowerCase(), args) as Promise<Reply>,
-    async runScript<Reply>(script: Script, keys: readonly string[], args: readonly CommandArgument[]) {
-      let hash = hashes.get(script);
-      if (hash === undefined) hashes.set(script, (hash = createHash('sha1').update(script.lua).digest('hex')));
-      const rest = [keys.length, ...keys, ...args];
-      try {
-        return (await dispatch.send('evalsha', [hash, ...rest])) as Reply;
-      } catch (error) {
-        // The server knows the script from now on. It did nothing, so this is not a repetition.
-        if (!(error as Error).message.startsWith('NOSCRIPT')) throw error;
-        return (await dispatch.send('eval', [script.lua, ...rest])) as Reply;
-      }
-    },
+    // Sending a script's text to a server that did not know it is not counted as a retry.
+    runScript: <Reply>(...[script, keys, args]: Parameters<RedisBackend['runScript']>) =>
+      sendScript(
+        (name, all) => dispatch.send(name, all),
+        script,
+        [keys, args],
+        () => undefined,
+      ) as Promise<Reply>,
     async guard(key, work, deadline = dispatch.deadline) {
       const sentAt = performance.now();
       stats.total += 1;

@@ -17,6 +17,7 @@ import { createAnswerDeadline, NoAnswerError } from './answerDeadline.ts';
 import { RedisUnavailableError, type BackendEvents, type CommandArgument, type RedisBackend } from './backend.ts';
 import { createOperationTally } from './operationTally.ts';
 import { sendScript } from './scriptHash.ts';
+import { quitPatiently } from './quitPatiently.ts';
 import { isReplyError } from './serverReply.ts';
 
 /** Where the server is, by `url` or by parts (127.0.0.1:6379, database 0), and how it is spoken to. */
@@ -39,7 +40,6 @@ export interface SingleRedis extends RedisBackend {
 
 const connectTimeoutMs = 1000;
 const longestPauseMs = 2000;
-const quitPatienceMs = 500;
 
 /**
  * Connects in the background; `events` tells when it is ready.
@@ -128,7 +128,8 @@ export function createSingleRedis(
     },
     async close() {
       closed = true;
-      await quit(client);
+      if (client.status === 'ready') await quitPatiently(client);
+      else client.disconnect();
     },
   };
 }
@@ -160,20 +161,4 @@ function connectionOptions({ host, port, db, username, password, tls }: SingleRe
     connectTimeout: connectTimeoutMs,
     connectionName: 'sluice',
   };
-}
-
-/** QUIT waits for answers that are still on their way, but a frozen server must not hold up the shutdown. */
-async function quit(client: Redis): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, quitPatienceMs)));
-  if (client.status === 'ready')
-    await Promise.race([
-      client.quit().then(
-        () => undefined,
-        () => undefined,
-      ),
-      patience,
-    ]);
-  clearTimeout(timer);
-  client.disconnect();
 }
